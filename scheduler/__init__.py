@@ -1,0 +1,1 @@
+"""The execution scheduler: rules, verdicts and the minute loop."""
