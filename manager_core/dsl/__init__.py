@@ -1,0 +1,1 @@
+"""The blueprint language: text to plan, plan to node instances. Pure."""
