@@ -1,0 +1,1 @@
+"""Blueprints: upload, parse, keep, delete."""

@@ -1,0 +1,1 @@
+"""Configuration values, provider context and what the manager says of itself."""

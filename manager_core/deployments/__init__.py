@@ -1,0 +1,1 @@
+"""Deployments, their labels, updates and settings."""

@@ -1,0 +1,1 @@
+"""Executions: admission, queue, statuses, dispatch."""

@@ -1,0 +1,1 @@
+"""Stored filters, filter rules and labels rules."""

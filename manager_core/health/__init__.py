@@ -1,0 +1,1 @@
+"""Heartbeats of the services and the health verdict."""

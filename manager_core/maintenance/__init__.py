@@ -1,0 +1,1 @@
+"""Maintenance mode and its windows."""

@@ -1,0 +1,1 @@
+"""Moving a manager from SQLite to PostgreSQL: `cloudify-manager migrate --from-sqlite DIR`."""

@@ -1,0 +1,1 @@
+"""Nodes, node instances and deployment modifications."""

@@ -1,0 +1,1 @@
+"""Execution schedules, their history and calendars."""
