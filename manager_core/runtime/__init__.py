@@ -1,0 +1,1 @@
+"""The execution process and what it is made of."""

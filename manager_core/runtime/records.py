@@ -1,0 +1,76 @@
+"""Rows of nodes, node instances and deployments as the plain records the SDK works with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from manager_core.deployments.tables import Deployment
+from manager_core.executions.tables import Execution
+from manager_core.nodes.tables import Node, NodeInstance
+
+Record = dict[str, Any]
+
+_N: Any = Node.__table__.c  # type: ignore[attr-defined]
+_I: Any = NodeInstance.__table__.c  # type: ignore[attr-defined]
+
+_NODE = (
+    _N.id, _N.deployment_id, _N.blueprint_id, _N.host_id, _N.type, _N.type_hierarchy, _N.properties, _N.operations,
+    _N.relationships, _N.plugins, _N.plugins_to_install, _N.number_of_instances, _N.planned_number_of_instances,
+    _N.deploy_number_of_instances, _N.min_number_of_instances, _N.max_number_of_instances,
+)  # fmt: skip
+_INSTANCE = (
+    _I.id, _I.node_id, _I.deployment_id, _I.host_id, _I.index, _I.state, _I.version, _I.relationships,
+    _I.runtime_properties, _I.system_properties, _I.scaling_groups, _I.has_configuration_drift,
+)  # fmt: skip
+_LISTS = {"relationships", "plugins", "plugins_to_install", "type_hierarchy", "scaling_groups"}
+_MAPS = {"properties", "operations", "runtime_properties", "system_properties"}
+
+
+def _record(row: Any) -> Record:
+    record = dict(row._mapping)
+    for name in _LISTS & record.keys():
+        record[name] = record[name] or []
+    for name in _MAPS & record.keys():
+        record[name] = record[name] or {}
+    return record
+
+
+def nodes(session: Session, tenant: str, deployment_id: str, node_id: str | None = None) -> list[Record]:
+    """Return the nodes of a deployment, or the one named, in the order of the plan."""
+    statement = select(*_NODE).where(_N.tenant_name == tenant, _N.deployment_id == deployment_id)
+    if node_id is not None:
+        statement = statement.where(_N.id == node_id)
+    return [_record(row) for row in session.connection().execute(statement.order_by(_N.storage_id))]
+
+
+def instances(session: Session, tenant: str, deployment_id: str) -> list[Record]:
+    """Return the node instances of a deployment in the order of their creation."""
+    statement = select(*_INSTANCE).where(_I.tenant_name == tenant, _I.deployment_id == deployment_id)
+    return [_record(row) for row in session.connection().execute(statement.order_by(_I.storage_id))]
+
+
+def instance(session: Session, tenant: str, instance_id: str) -> Record:
+    """Return one node instance.
+
+    Raises:
+        LookupError: there is none.
+    """
+    statement = select(*_INSTANCE).where(_I.tenant_name == tenant, _I.id == instance_id)
+    row = session.connection().execute(statement).first()
+    if row is None:
+        raise LookupError(f"Requested `NodeInstance` with ID `{instance_id}` was not found")
+    return _record(row)
+
+
+def deployment_of(session: Session, execution: Execution) -> Deployment | None:
+    """Return the deployment of an execution, if it has one."""
+    if execution.deployment_id is None:
+        return None
+    table: Any = Deployment
+    found: Deployment | None = session.scalars(
+        select(Deployment).where(table.tenant_name == execution.tenant_name, table.id == execution.deployment_id)
+    ).first()
+    return found

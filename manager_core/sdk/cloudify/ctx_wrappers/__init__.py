@@ -1,0 +1,1 @@
+"""What plugins copy to other hosts, so that Python scripts there can write ``from cloudify import ctx``."""

@@ -1,0 +1,1 @@
+"""The built-in workflows under the names authors import."""

@@ -1,0 +1,167 @@
+"""Task events: which state is told, and in which words (contract §2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cloudify.constants import TASK_FAILED, TASK_RESCHEDULED, TASK_SENDING, TASK_STARTED, TASK_SUCCEEDED
+from cloudify.errors_as_data import describe
+
+_EVENT_TYPES = {
+    TASK_SENDING: "sending_task",
+    TASK_STARTED: "task_started",
+    TASK_SUCCEEDED: "task_succeeded",
+    TASK_RESCHEDULED: "task_rescheduled",
+    TASK_FAILED: "task_failed",
+}
+
+
+def get_event_type(state: str) -> str:
+    """Return the event type of a task state; raises `RuntimeError` for a state that is not told."""
+    try:
+        return _EVENT_TYPES[state]
+    except KeyError:
+        raise RuntimeError(f"unhandled event type: {state}") from None
+
+
+def format_event_message(
+    name: str,
+    task_type: str,
+    state: str,
+    result: Any = None,
+    exception: Any = None,
+    current_retries: int = 0,
+    total_retries: int = 0,
+    postfix: str | None = None,
+) -> str:
+    """Return the text of a task event.
+
+    Args:
+        name: the task's name.
+        task_type: its class name; a subgraph is called so.
+        state: the new state.
+        result: of a success; told unless it is None.
+        exception: of a failure or a rescheduling.
+        current_retries: how many retries there were; told if there were any.
+        total_retries: how many there may be; -1 leaves the limit out.
+        postfix: put before the retries.
+    """
+    what = "Subgraph" if task_type == "SubgraphTask" else "Task"
+    if state == TASK_SENDING:
+        text = f"Sending task '{name}'"
+    elif state == TASK_SUCCEEDED:
+        suffix = "" if result is None else f" - {result}"
+        text = f"{what} succeeded '{name}'{suffix}"
+    elif state in (TASK_FAILED, TASK_RESCHEDULED):
+        suffix = "" if exception is None else f" -> {exception}"
+        text = f"{what} {state} '{name}'{suffix}"
+    else:
+        text = f"{what} {state} '{name}'"
+    if postfix:
+        text += postfix
+    if current_retries > 0:
+        limit = "" if total_retries == -1 else f"/{total_retries}"
+        text += f" [retry {current_retries}{limit}]"
+    return text
+
+
+def send_task_event(state: str, task: Any, send_event_func: Callable[..., Any], event: Any = None) -> None:
+    """Send the event of a task that has just entered `state`, unless this state of this task is not told.
+
+    Args:
+        send_event_func: called with the task, the event type, the message and the additional context.
+        event: ``result`` and ``exception`` of the task, as a dict.
+    """
+    event_type = _EVENT_TYPES.get(state)
+    if event_type is None or (state != TASK_FAILED and not task.send_task_events):
+        return
+    event = event or {}
+    exception = event.get("exception")
+    message = format_event_message(
+        task.name,
+        task.task_type,
+        state,
+        event.get("result"),
+        exception,
+        task.current_retries,
+        task.total_retries,
+        " (dry run)" if task.workflow_context.dry_run else None,
+    )
+    context: dict[str, Any] = {
+        "task_current_retries": task.current_retries,
+        "task_total_retries": task.total_retries,
+    }
+    causes = error_causes(exception) if exception is not None else None
+    if causes:
+        context["task_error_causes"] = causes
+    send_event_func(task, event_type, message, context)
+
+
+def tell(handler: Any, task: Any, state: str, result: Any, exception: BaseException | None) -> None:
+    """Hand the event of a task's new state to the runtime; what every task goes through, and so kept short."""
+    event_type = _EVENT_TYPES.get(state)
+    if event_type is None:
+        return
+    retries, total = task.current_retries, task.total_retries
+    message = format_event_message(
+        task.name,
+        task.task_type,
+        state,
+        result,
+        exception,
+        retries,
+        total,
+        " (dry run)" if task.workflow_context.dry_run else None,
+    )
+    context = {"task_id": task.id, "task_current_retries": retries, "task_total_retries": total}
+    if exception is None and not task.cloudify_context:
+        handler.send_event(event_type, message, context=context)
+        return
+    causes = error_causes(exception) if exception is not None else None
+    if causes:
+        context["task_error_causes"] = causes
+    send_task_event_func_remote(task, event_type, message, context)
+
+
+def error_causes(exception: BaseException) -> list[dict[str, Any]]:
+    """Return the causes an exception carries, or itself as the only one."""
+    causes = getattr(exception, "causes", None)
+    if causes:
+        return list(causes)
+    return describe(exception)["causes"]
+
+
+def send_task_event_func_remote(
+    task: Any, event_type: str, message: str, additional_context: dict[str, Any] | None = None
+) -> None:
+    """Hand a task event to the runtime, with the instance and operation the task is about."""
+    context = task.cloudify_context or {}
+    additional = dict(additional_context or {})
+    causes = additional.pop("task_error_causes", None)
+    about = {
+        "task_id": task.id,
+        "task_name": context.get("task_name"),
+        "task_queue": context.get("task_queue"),
+        "task_target": context.get("task_target"),
+    }
+    related = context.get("related")
+    operation = (context.get("operation") or {}).get("name")
+    source = target = None
+    if related and not task.stored:
+        node_id, other = context.get("node_id"), related.get("node_id")
+        source, target = (node_id, other) if related.get("is_target") else (other, node_id)
+    task.workflow_context.internal.handler.send_event(
+        event_type,
+        message,
+        node_instance_id=context.get("node_id"),
+        node_name=context.get("node_name"),
+        source_id=source,
+        target_id=target,
+        operation=operation if task.stored else None,
+        error_causes=causes,
+        context={**{key: value for key, value in about.items() if value is not None}, **additional},
+    )
+
+
+send_task_event_func_local = send_task_event_func_remote
