@@ -1,0 +1,1 @@
+"""Built-in types and example blueprints, shipped as data."""

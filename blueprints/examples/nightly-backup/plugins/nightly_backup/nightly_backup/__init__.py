@@ -1,0 +1,1 @@
+"""Operations and the workflow of the nightly backup."""
