@@ -1,0 +1,294 @@
+"""Processes are killed in the middle of their work; what is started afterwards ends it, and nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from manager_core.bootstrap import Core, build
+from manager_core.deployments.tables import Deployment
+from manager_core.executions.tables import Operation
+from manager_core.nodes.tables import Node, NodeInstance
+from tests.conftest import BOTH
+from tests.support.databases import PostgresTemplate, test_settings
+from tests.support.running import (
+    ADMIN,
+    PATIENCE,
+    a_running_deployment,
+    a_worker,
+    ended,
+    event_types,
+    events,
+    lines,
+    start,
+    status,
+    until,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+MANY = 50
+LIFECYCLE = "cloudify.interfaces.lifecycle."
+STEPS = ("create", "configure", "start")
+INSTALL_PLUGIN = """
+import time
+from cloudify import ctx
+from cloudify.decorators import operation
+
+
+def note(path, word):
+    with open(path, "a") as stream:
+        stream.write(word + " " + ctx.instance.id + " " + ctx.operation.name + "\\n")
+
+
+def step(path, **kwargs):
+    note(path, "begin")
+    time.sleep(0.05)
+    note(path, "end")
+
+
+@operation(resumable=True)
+def resumable_step(path, **kwargs):
+    step(path)
+"""
+LEASE = {"lease_seconds": 4.0, "grace_seconds": 1.0}
+
+
+@pytest.fixture(params=BOTH)
+def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
+    """A Core on a real clock with short leases, and the deployment `dep` of eight instances; no worker runs."""
+    data_dir = tmp_path / "data"
+    url = name = template = None
+    if request.param == "sqlite":
+        request.getfixturevalue("sqlite_template").copy_into(data_dir)
+    else:
+        template = request.getfixturevalue("postgres_template")
+        assert isinstance(template, PostgresTemplate)
+        name, url = template.clone()
+    core = build(test_settings(data_dir, database_url=url, **LEASE))
+    try:
+        a_running_deployment(core, instances=8)
+        yield core
+    finally:
+        core.close()
+        if template is not None:
+            template.drop(name)
+
+
+class WorkerProcess:
+    """`cloudify-manager worker` as a process of its own."""
+
+    def __init__(self, core: Core) -> None:
+        settings = core.settings
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CLOUDIFY_ADMIN_PASSWORD": settings.admin_password or "",
+            "CLOUDIFY_PASSWORD_MEMORY_KIB": "8",
+            "CLOUDIFY_LEASE_SECONDS": str(settings.lease_seconds),
+            "CLOUDIFY_GRACE_SECONDS": str(settings.grace_seconds),
+        }
+        if settings.database_url:
+            environment["DATABASE_URL"] = settings.database_url
+        command = [sys.executable, "-m", "manager_core", "worker", "--data-dir", str(settings.data_dir)]
+        self._process = subprocess.Popen(command, env=environment, cwd=settings.data_dir)
+
+    def signal(self, number: int) -> int:
+        """Send a signal and wait for the end; returns the exit code."""
+        self._process.send_signal(number)
+        return self._process.wait(PATIENCE)
+
+
+@pytest.fixture
+def workers(core: Core) -> Iterator[list[WorkerProcess]]:
+    """Worker processes that a test started; whatever is left of them is killed."""
+    started: list[WorkerProcess] = []
+    yield started
+    for worker in started:
+        worker.signal(signal.SIGKILL)
+
+
+def states(core: Core) -> dict[str, str]:
+    """Return the states of all stored operations by instance."""
+    with core.store.read() as session:
+        rows = session.connection().execute(select(Operation.parameters, Operation.state)).all()  # type: ignore[call-overload]
+    return {row.parameters["task_kwargs"]["kwargs"]["__cloudify_context"]["node_id"]: row.state for row in rows}
+
+
+def begun(log: Path) -> dict[str, int]:
+    """Return how often the operation of each instance began."""
+    names = [line.removeprefix("begin ") for line in lines(log) if line.startswith("begin ")]
+    return {name: names.count(name) for name in names}
+
+
+def half_done(core: Core, workers: list[WorkerProcess], log: Path, operation: str) -> tuple[str, set[str]]:
+    """Kill a worker in the middle of a graph; return the execution and the instances whose operation had succeeded."""
+    workers.append(WorkerProcess(core))
+    key = start(core, "graph", parameters={"operation": operation, "path": str(log), "seconds": 0.7})
+    until(core, lambda: sum(line.startswith("end") for line in lines(log)) >= 2)
+    workers[-1].signal(signal.SIGKILL)
+    finished = {name for name, state in states(core).items() if state in ("succeeded", "response-sent")}
+    return key, finished
+
+
+def test_after_a_lost_worker_a_resume_runs_what_had_not_succeeded_and_nothing_twice(
+    core: Core, workers: list[WorkerProcess], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    key, finished = half_done(core, workers, log, "op.work")
+    with a_worker(core):
+        lost = ended(core, key)
+        if lost.status == "failed":  # operations that ran at the loss, and are not resumable
+            assert "worker lost" in (lost.error or "")
+            core.executions.act(ADMIN, key, "resume")
+            until(core, lambda: status(core, key) == "terminated")
+    counts = begun(log)
+    assert len(counts) == 8, "all that had not run ran"
+    assert {name: counts[name] for name in finished} == dict.fromkeys(finished, 1)
+    assert set(states(core).values()) <= {"succeeded", "failed"}
+
+
+def test_resumable_operations_of_a_lost_worker_are_finished_without_anybody_asking(
+    core: Core, workers: list[WorkerProcess], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    key, finished = half_done(core, workers, log, "op.resumable_work")
+    workers.append(WorkerProcess(core))
+    execution = ended(core, key)
+    assert (execution.status, execution.resume) == ("terminated", True)
+    assert {line for line in lines(log) if line.startswith("end")} == {f"end node_dep_{n:03d}" for n in range(8)}
+    counts = begun(log)
+    assert {name: counts[name] for name in finished} == dict.fromkeys(finished, 1)
+    messages = [item["message"] for item in events(core, key)]
+    assert "Resuming 'graph' workflow execution" in messages
+    assert event_types(core, key).count("workflow_succeeded") == 1
+
+
+def test_a_workflow_that_cannot_be_resumed_fails_and_says_so(core: Core, workers: list[WorkerProcess]) -> None:
+    workers.append(WorkerProcess(core))
+    key = start(core, "slow")
+    until(core, lambda: "workflow_started" in event_types(core, key))
+    workers[-1].signal(signal.SIGKILL)
+    with a_worker(core):
+        execution = ended(core, key)
+    assert execution.status == "failed"
+    assert execution.error == "The worker that ran this execution was lost, and workflow slow is not resumable"
+    assert event_types(core, key)[-1] == "workflow_failed"
+
+
+def test_a_cancel_that_the_lost_worker_did_not_finish_is_finished(core: Core, workers: list[WorkerProcess]) -> None:
+    workers.append(WorkerProcess(core))
+    key = start(core, "deaf")
+    until(core, lambda: "workflow_started" in event_types(core, key))
+    core.executions.act(ADMIN, key, "cancel")
+    workers[-1].signal(signal.SIGKILL)
+    with a_worker(core):
+        assert ended(core, key).status == "cancelled"
+
+
+def test_what_was_started_while_no_worker_ran_is_run_by_the_next_one(core: Core) -> None:
+    first, second = start(core, "each"), start(core, "each", queue=True)
+    with a_worker(core):
+        assert ended(core, first).status == "terminated"
+        assert ended(core, second).status == "terminated"
+
+
+def test_a_stopped_worker_gives_back_what_does_not_end_within_the_grace(
+    core: Core, workers: list[WorkerProcess], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    workers.append(WorkerProcess(core))
+    key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "seconds": 2.5})
+    until(core, lambda: lines(log))
+    assert workers[-1].signal(signal.SIGTERM) == 0
+    assert status(core, key) == "pending"
+    with a_worker(core):
+        assert ended(core, key).status == "terminated"
+    assert {line for line in lines(log) if line.startswith("end")} == {f"end node_dep_{n:03d}" for n in range(8)}
+
+
+def test_the_death_of_the_fork_server_costs_no_execution(core: Core, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with a_worker(core) as worker:
+        key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "seconds": 0.5})
+        until(core, lambda: lines(log))
+        assert worker._server is not None
+        os.kill(worker._server.pid, signal.SIGKILL)
+        assert ended(core, key).status == "terminated"
+        assert ended(core, start(core, "each")).status == "terminated"
+
+
+def test_a_killed_execution_process_is_replaced(core: Core, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with a_worker(core) as worker:
+        key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "seconds": 0.5})
+        until(core, lambda: lines(log))
+        pid = worker._running[key].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert ended(core, key).status == "terminated"
+        assert {line for line in lines(log) if line.startswith("end")} == {f"end node_dep_{n:03d}" for n in range(8)}
+
+
+def an_install_of_many(core: Core, log: Path, function: str) -> None:
+    """Store the deployment `many` of fifty instances, and the workflow `install` for it."""
+    a_running_deployment(core, "many", instances=MANY)
+    plugin = core.settings.data_dir / "blueprints" / "default_tenant" / "bp" / "plugins" / "my"
+    (plugin / "install_steps.py").write_text(INSTALL_PLUGIN)
+    struct = {"plugin": "my", "operation": f"install_steps.{function}", "inputs": {"path": str(log)}, "max_retries": 0}
+    with core.store.write() as session:
+        deployment = session.query(Deployment).filter_by(id="many").one()  # type: ignore[deprecated]
+        deployment.workflows = {
+            "install": {"plugin": "default_workflows", "operation": "cloudify.plugins.workflows.install"}
+        }
+        node = session.query(Node).filter_by(deployment_id="many").one()  # type: ignore[deprecated]
+        node.operations = {LIFECYCLE + name: struct for name in STEPS}
+
+
+def succeeded_steps(core: Core) -> set[str]:
+    """Return the operations that are stored as succeeded, or of which the response is stored."""
+    with core.store.read() as session:
+        rows = session.connection().execute(select(Operation.parameters, Operation.state, Operation.type)).all()  # type: ignore[call-overload]
+    found = set()
+    for row in rows:
+        if row.type == "RemoteWorkflowTask" and row.state in ("succeeded", "response-sent"):
+            context = row.parameters["task_kwargs"]["kwargs"]["__cloudify_context"]
+            found.add(f"{context['node_id']} {context['operation']['name']}")
+    return found
+
+
+@pytest.mark.parametrize("function", ["step", "resumable_step"])
+def test_an_install_of_fifty_nodes_survives_the_loss_of_its_worker(
+    core: Core, workers: list[WorkerProcess], tmp_path: Path, function: str
+) -> None:
+    """No operation that had succeeded runs twice, and all others run (kill -9, restart, resume)."""
+    log = tmp_path / "log"
+    an_install_of_many(core, log, function)
+    workers.append(WorkerProcess(core))
+    key = start(core, "install", "many")
+    until(core, lambda: sum(line.startswith("end") for line in lines(log)) >= MANY)
+    workers[-1].signal(signal.SIGKILL)
+    succeeded = succeeded_steps(core)
+    assert MANY * len(STEPS) > len(succeeded) > 0, "it was lost in the middle"
+    workers.append(WorkerProcess(core))
+    execution = ended(core, key)
+    if function == "resumable_step":
+        assert execution.status == "terminated", execution.error
+    elif execution.status == "failed":  # what ran at the loss, and cannot go on by itself
+        assert "worker lost" in (execution.error or "")
+        core.executions.act(ADMIN, key, "resume")
+        until(core, lambda: status(core, key) == "terminated")
+    everything = {f"node_many_{number:03d} {LIFECYCLE}{name}" for number in range(MANY) for name in STEPS}
+    begun = [line.removeprefix("begin ") for line in lines(log) if line.startswith("begin ")]
+    assert {line.removeprefix("end ") for line in lines(log) if line.startswith("end ")} == everything
+    assert {name: begun.count(name) for name in succeeded} == dict.fromkeys(succeeded, 1)
+    assert succeeded_steps(core) == everything
+    with core.store.read() as session:
+        states = session.connection().execute(select(NodeInstance.state, NodeInstance.deployment_id)).all()  # type: ignore[call-overload]
+    assert [row.state for row in states if row.deployment_id == "many"] == ["started"] * MANY
