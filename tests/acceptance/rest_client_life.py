@@ -59,7 +59,7 @@ check(client.node_instances.list(deployment_id="life")[0].state == "uninitialize
 
 # schedules: the blueprint's own, and all that a user does to one
 names = [schedule.id for schedule in client.execution_schedules.list(deployment_id="life")]
-check(names == ["every-minute"], names)
+check(names == ["every-day"], names)
 made = client.execution_schedules.create(
     "evening", "life", "execute_operation", since="2030-01-01T18:00:00", recurrence="1 day", weekdays=["mo", "fr"],
     parameters={"operation": "greeting.greet"},

@@ -41,10 +41,9 @@ def cfy(manager: Manager, tmp_path_factory: pytest.TempPathFactory) -> Cfy:
 
 @pytest.fixture(scope="module")
 def deployed(cfy: Cfy) -> str:
-    """A blueprint uploaded, deployed and installed by `cfy`; its own schedule is off: only the tests run workflows."""
+    """A blueprint uploaded, deployed and installed by `cfy`."""
     cfy("blueprints", "upload", str(LIFE), "-b", "life")
     cfy("deployments", "create", "life", "-b", "life", "-i", "name=Ada")
-    cfy("deployments", "schedule", "disable", "life", "every-minute")
     said = cfy("executions", "start", "install", "-d", "life")
     assert "Finished executing workflow install on deployment life" in said
     return "life"
@@ -112,7 +111,7 @@ def test_schedules_in_every_form(cfy: Cfy, deployed: str) -> None:
     cfy(*start, "-n", "often", "-s", "2030-01-01 18:00", "--tz", "UTC", "-r", "sometimes", ok=False)
     assert "2030-01-02 18:00:00" in cfy("deployments", "schedule", "get", deployed, "words", "--preview", "3")
     listed = cfy("deployments", "schedule", "list", deployed)
-    assert all(name in listed for name in ("words", "rule", "once", "every-minute"))
+    assert all(name in listed for name in ("words", "rule", "once", "every-day"))
     assert "words" in cfy("deployments", "schedule", "list", deployed, "--since", "2030-01-01 00:00")
     for name in ("words", "rule"):
         cfy("deployments", "schedule", "disable", deployed, name)
@@ -187,9 +186,6 @@ def test_maintenance_mode_on_and_off(cfy: Cfy) -> None:
 
 def test_install_and_uninstall_in_one_command(cfy: Cfy) -> None:
     cfy("install", str(NIGHTLY), "-b", "nightly", "-d", "nightly")
-    cfy(
-        "deployments", "schedule", "disable", "nightly", "every-minute"
-    )  # it would meet the uninstall on a slow machine
     said = cfy("executions", "start", "backup", "-d", "nightly")
     assert "Verified" in said
     assert "backup.db" in cfy("deployments", "outputs", "nightly")

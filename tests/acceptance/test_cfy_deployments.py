@@ -35,8 +35,6 @@ def test_a_deployment_is_created_in_every_way_and_deleted(cfy: WarmCfy, life: st
     assert "already exists" in cfy(*create, "second", ok=False)
     assert "unknown inputs: nothing" in cfy("deployments", "create", "-b", life, "-i", "nothing=1", "third", ok=False)
     assert "not found" in cfy("deployments", "create", "-b", "nothing", "third", ok=False)
-    for name in ("second", generated):
-        cfy("deployments", "schedule", "disable", name, "every-minute")
     rows = {row["id"]: row for row in cfy.json("deployments", "list", "-b", life)}
     assert set(rows) == {life, "second", generated}
     assert (rows["second"]["visibility"], rows["second"]["display_name"]) == ("private", "Two")

@@ -33,7 +33,7 @@ def test_schedules_are_made_in_every_form_shown_and_summed(cfy: WarmCfy, life: s
     assert "not found" in cfy(*SCHEDULE, "get", life, "nothing", ok=False)
     assert "Showing 4 of 4" in cfy(*SCHEDULE, "list", life)
     rows = {row["id"]: row for row in cfy.json(*SCHEDULE, "list", life)}
-    assert set(rows) == {"every-minute", "words", "rule", "execute_operation"}
+    assert set(rows) == {"every-day", "words", "rule", "execute_operation"}
     assert rows["words"]["next_occurrence"] == "2030-01-02T18:00:00.000Z"
     assert rows["rule"]["stop_on_fail"] is True
     said = cfy(*SCHEDULE, "list", life, "--since", "2030-01-01 00:00", "--until", "2030-01-03 00:00", "--tz", "UTC")

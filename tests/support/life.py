@@ -22,10 +22,9 @@ needs_cfy = [
 
 
 def deploy_life(cfy: WarmCfy, name: str = "life") -> str:
-    """Upload and deploy the blueprint; its schedule is off, so that only tests start executions."""
+    """Upload and deploy the blueprint."""
     cfy("blueprints", "upload", str(LIFE), "-b", name)
     cfy("deployments", "create", name, "-b", name, "-i", "name=Ada")
-    cfy("deployments", "schedule", "disable", name, "every-minute")
     return name
 
 

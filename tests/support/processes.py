@@ -127,9 +127,12 @@ class Process:
 
 
 class Manager(Process):
-    """`cloudify-manager up` in a temporary data directory."""
+    """`cloudify-manager up` in a temporary data directory.
 
-    def __init__(self, data_dir: Path, *arguments: str, interval: float = 60, **environment: str) -> None:
+    It polls schedules once, at its start, unless a test asks for more: nothing runs but what the test starts.
+    """
+
+    def __init__(self, data_dir: Path, *arguments: str, interval: float = 86400, **environment: str) -> None:
         self.data_dir = data_dir
         super().__init__(
             [sys.executable, "-m", "manager_core", "up", "--interval", str(interval), *arguments],
