@@ -8,13 +8,13 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select
 from sqlmodel import Session
 
 from manager_core import ids
 from manager_core.access.caller import Caller
 from manager_core.errors import BadParameters, Conflict, NotFound
-from manager_core.executions import stored_inputs
+from manager_core.executions import operation_effects, stored_inputs
 from manager_core.executions.cancelling import NOP
 from manager_core.executions.listing import EXECUTIONS, OPERATIONS, TASKS_GRAPHS
 from manager_core.executions.tables import Execution, Operation, TasksGraph
@@ -199,34 +199,58 @@ def create_operation(core: Core, caller: Caller, operation_id: str, body: Mappin
 
 
 def change_operation(core: Core, caller: Caller, operation_id: str, body: Mapping[str, Any]) -> None:
-    """Set an operation's state; the first terminal one counts into `finished_operations`.
+    """Set an operation's state, with what hangs on it (`operation_effects`), all in one transaction.
+
+    The first terminal state counts into `finished_operations`. A state that the operation is in already changes
+    nothing else: a client may repeat a request that it got no answer to.
 
     Raises:
-        NotFound: no such operation for this caller.
+        NotFound: no such operation for this caller, or the node instance it is about is not there.
         BadParameters: no such state.
+        Forbidden: the caller may only look on, or may not change the node instance it is about.
     """
-    state = body.get("state")
-    if state not in {value.value for value in TaskState}:
-        raise BadParameters(f"Invalid operation state: {state}")
+    if body.get("state") not in {value.value for value in TaskState}:
+        raise BadParameters(f"Invalid operation state: {body.get('state')}")
+    report = operation_effects.Report.of(body)
     with core.store.write() as session:
         execution_id = _require_change(session, caller, _visible_operation(session, caller, operation_id))
-        old = session.connection().execute(select(_O.state, _O.type).where(_O.id == operation_id)).one()
-        values: dict[str, Any] = {"state": state}
+        operation = _locked_operation(session, operation_id)
+        old = operation.state
+        operation.state = report.state
         for name in ("manager_name", "agent_name"):
             if body.get(name) is not None:
-                values[name] = body[name]
-        if body.get("result") is not None or body.get("exception") is not None:
-            values["response"] = {name: body.get(name) for name in ("result", "exception", "exception_causes")}
-        session.connection().execute(update(Operation).where(_O.id == operation_id).values(**values))
-        if state in TASK_END and old.state not in TASK_END and old.type != NOP:
+                setattr(operation, name, body[name])
+        response = report.response()
+        if response is not None:
+            operation.response = response
+        session.add(operation)
+        session.flush()
+        if report.state == old:
+            return
+        if report.state in TASK_END and old not in TASK_END and operation.type != NOP:
             count_operations(session.connection(), execution_id, finished=1)
+        execution = session.scalars(select(Execution).where(_X.id == execution_id)).one()
+        operation_effects.enter(core, session, caller, execution, operation, report)
 
 
 def delete_operation(core: Core, caller: Caller, operation_id: str) -> None:
-    """Delete one operation; raises NotFound."""
+    """Delete one operation, and count it no more; raises NotFound."""
     with core.store.write() as session:
-        _require_change(session, caller, _visible_operation(session, caller, operation_id))
-        session.connection().execute(delete(Operation).where(_O.id == operation_id))
+        execution_id = _require_change(session, caller, _visible_operation(session, caller, operation_id))
+        operation = _locked_operation(session, operation_id)
+        if operation.type != NOP:
+            finished = -1 if operation.state in TASK_END else 0
+            count_operations(session.connection(), execution_id, total=-1, finished=finished)
+        session.delete(operation)
+
+
+def _locked_operation(session: Session, operation_id: str) -> Operation:
+    """Return a stored operation, held until the transaction ends; raises NotFound when it has gone."""
+    statement = select(Operation).where(_O.id == operation_id).with_for_update()
+    found = session.scalars(statement.execution_options(populate_existing=True)).first()
+    if found is None:
+        raise NotFound.of("Operation", operation_id)
+    return found
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,20 @@ def instance_record(row: NodeInstance) -> dict[str, Any]:
     return row.model_dump(exclude=set(_HIDDEN))
 
 
+TOUCHING_STATES = frozenset({"configured", "started"})
+"""States that a workflow cannot give to an instance without changing its system properties."""
+
+
+def enter_state(system_properties: dict[str, Any], state: str, now: datetime) -> None:
+    """Change an instance's system properties as a state that a workflow gives it asks for (runtime contract §3.4)."""
+    if state == "configured":
+        system_properties["configuration_drift"] = None
+    elif state == "started":
+        moment = now.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+        system_properties["status"] = {"ok": True, "result": None, "task": None, "timestamp": moment}
+        system_properties["previous_status"] = None
+
+
 def drifted(system_properties: Mapping[str, Any] | None) -> bool:
     """Tell whether a drift check found something (workflow-runtime contract §4.9)."""
     known = system_properties or {}

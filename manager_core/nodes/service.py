@@ -195,6 +195,27 @@ class Nodes:
             session.flush()
         return rows.instance_record(row)
 
+    def enter_state_in(self, session: Session, caller: Caller, instance_id: str, state: str) -> None:
+        """Give a node instance the state that a workflow set, whatever its version (runtime contract §3.4).
+
+        Raises:
+            NotFound: no such instance that the caller may change.
+        """
+        tenant = self._tenant_of(session, caller, instance_id)
+        table: Any = NodeInstance
+        statement = select(NodeInstance).where(table.tenant_name == tenant, table.id == instance_id)
+        row = session.scalars(statement.with_for_update().execution_options(populate_existing=True)).one()
+        if state in rows.TOUCHING_STATES:
+            system = dict(row.system_properties or {})
+            rows.enter_state(system, state, self._core.clock.now())
+            row.system_properties = system
+            row.has_configuration_drift = rows.drifted(system)
+            row.is_status_check_ok = rows.status_ok(system)
+        row.state = state
+        row.version += 1
+        session.add(row)
+        session.flush()
+
     def add_instances(self, caller: Caller, deployment_id: str, instances: list[Record]) -> int:
         """Store node instances that a workflow made; an id that the tenant uses already is replaced by a new one."""
         with self._core.store.write() as session:

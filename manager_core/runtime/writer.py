@@ -339,7 +339,7 @@ class Writer:
             run_each(connection, _SET_RESPONSE[connection.dialect.name], answered)
 
     def _write_instances(self, connection: Connection, instances: Mapping[str, list[str]]) -> None:
-        changed = [key for key, states in instances.items() if not _TOUCHING.isdisjoint(states)]
+        changed = [key for key, states in instances.items() if not rows.TOUCHING_STATES.isdisjoint(states)]
         known: dict[str, dict[str, Any]] = {}
         if changed:
             statement = select(_N.c.id, _N.c.system_properties).where(
@@ -351,7 +351,7 @@ class Writer:
             row = {"tenant": self._tenant_name, "key": key, "new": states[-1], "steps": len(states)}
             if key in known:
                 for state in states:
-                    _apply_state(known[key], state, self._clock.now())
+                    rows.enter_state(known[key], state, self._clock.now())
                 system = known[key]
                 deep.append({**row, "system": system, "drifted": rows.drifted(system), "well": rows.status_ok(system)})
             else:
@@ -383,14 +383,3 @@ _SET_INSTANCE_DEEP = (
         is_status_check_ok=bindparam("well"),
     )
 )
-_TOUCHING = frozenset({"configured", "started"})
-"""States that also change an instance's system properties (workflow-runtime contract §3.4)."""
-
-
-def _apply_state(system: dict[str, Any], state: str, now: datetime) -> None:
-    if state == "configured":
-        system["configuration_drift"] = None
-    elif state == "started":
-        moment = now.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
-        system["status"] = {"ok": True, "result": None, "task": None, "timestamp": moment}
-        system["previous_status"] = None

@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 
 from manager_core.access.caller import system_caller
 from manager_core.bootstrap import Core
+from manager_core.executions.tables import Operation
+from manager_core.nodes.tables import Node, NodeInstance
 from tests.support.rows import a_deployment, an_execution
 
 TYPES = ("RemoteWorkflowTask", "SubgraphTask", "LocalWorkflowTask", "NOPLocalWorkflowTask")
@@ -119,3 +121,177 @@ def test_an_operation_whose_retry_is_stored_is_not_reset(api: TestClient, core: 
     core.executions.act(system_caller("default_tenant"), "e", "resume")
     assert api.get("/operations/o0").json()["state"] == "failed"
     assert api.get("/operations/again").json()["state"] == "pending"
+
+
+INSTANCE = "n_1"
+
+
+@pytest.fixture
+def reporting(core: Core, client: TestClient) -> Iterator[TestClient]:
+    """A client of a manager whose execution `e` has a graph of what a client runs: operations, states, events."""
+    a_deployment(core)
+    an_execution(core, id="e", status="started")
+    owned: dict[str, Any] = {"tenant_name": "default_tenant", "created_by": "admin", "created_at": core.clock.now()}
+    with core.store.write() as session:
+        session.add(Node(id="n", deployment_id="dep", blueprint_id="bp", type="t", type_hierarchy=["t"], **owned))
+        session.flush()
+        session.add(
+            NodeInstance(
+                id=INSTANCE, node_id="n", deployment_id="dep", state="starting", scaling_groups=[], relationships=[],
+                runtime_properties={}, **owned,
+            )
+        )  # fmt: skip
+    context = {"node_id": INSTANCE, "node_name": "n", "operation": {"name": "i.start"}}
+    remote = {"task_kwargs": {"kwargs": {"__cloudify_context": context}}, "total_retries": 2}
+    tasks: dict[str, tuple[str, dict[str, Any]]] = {
+        "remote": ("RemoteWorkflowTask", {**remote, "current_retries": 0}),
+        "again": ("RemoteWorkflowTask", {**remote, "current_retries": 1}),
+        "silent": ("RemoteWorkflowTask", {**remote, "send_task_events": False}),
+        "group": ("SubgraphTask", {"info": {"name": "group"}}),
+        "local": ("LocalWorkflowTask", {}),
+        "state": ("SetNodeInstanceStateTask", {"task_kwargs": {"node_instance_id": INSTANCE, "state": "started"}}),
+        "told": ("SendNodeEventTask", {"task_kwargs": {"node_instance_id": INSTANCE, "event": "seen"}}),
+        "odd": ("SetNodeInstanceStateTask", {"task_kwargs": "nothing"}),
+        "lost": ("SetNodeInstanceStateTask", {"task_kwargs": {"node_instance_id": "gone", "state": "started"}}),
+    }
+    operations = [
+        {"id": key, "name": f"mod.{key}", "type": kind, "dependencies": [], "parameters": parameters}
+        for key, (kind, parameters) in tasks.items()
+    ]
+    body = {"name": "work", "execution_id": "e", "operations": operations}
+    assert client.post("/tasks_graphs/tasks_graphs", json=body).status_code == 201
+    yield client
+
+
+def report(api: TestClient, operation: str, state: str, **more: Any) -> None:
+    answer = api.patch(f"/operations/{operation}", json={"state": state, **more})
+    assert (answer.status_code, answer.json()) == (200, {}), answer.text
+
+
+def told(api: TestClient) -> list[tuple[str, str]]:
+    return [(item["event_type"], item["message"]) for item in api.get("/events?execution_id=e").json()["items"]]
+
+
+def test_every_told_state_of_an_operation_is_an_event_and_the_others_are_none(reporting: TestClient) -> None:
+    for state in ("sending", "sent", "started", "response-sent"):
+        report(reporting, "remote", state)
+    report(reporting, "remote", "succeeded", result={"a": 1})
+    assert told(reporting) == [
+        ("sending_task", "Sending task 'mod.remote'"),
+        ("task_started", "Task started 'mod.remote'"),
+        ("task_succeeded", "Task succeeded 'mod.remote' - {'a': 1}"),
+    ]
+    event = reporting.get("/events?execution_id=e").json()["items"][-1]
+    assert (event["operation"], event["node_instance_id"], event["node_name"]) == ("i.start", INSTANCE, "n")
+    assert (event["deployment_id"], event["workflow_id"], event["error_causes"]) == ("dep", "backup", None)
+
+
+def test_a_failure_and_a_reschedule_tell_the_exception_its_causes_and_the_retry(reporting: TestClient) -> None:
+    causes = [{"type": "ValueError", "message": "boom", "traceback": "File x"}]
+    report(reporting, "remote", "rescheduled", exception="later", manager_name="m1", agent_name="a1")
+    report(reporting, "again", "failed", exception="boom", exception_causes=causes)
+    assert told(reporting) == [
+        ("task_rescheduled", "Task rescheduled 'mod.remote' -> later"),
+        ("task_failed", "Task failed 'mod.again' -> boom [retry 1/2]"),
+    ]
+    first, second = reporting.get("/events?execution_id=e").json()["items"]
+    assert (first["manager_name"], first["agent_name"], second["error_causes"]) == ("m1", "a1", causes)
+
+
+def test_subgraphs_are_told_as_such_and_local_tasks_not_at_all(reporting: TestClient) -> None:
+    for operation in ("group", "local"):
+        report(reporting, operation, "started")
+        report(reporting, operation, "failed")
+    assert told(reporting) == [
+        ("task_started", "Subgraph started 'mod.group'"),
+        ("task_failed", "Subgraph failed 'mod.group'"),
+    ]
+
+
+def test_a_task_without_events_tells_its_failure_alone(reporting: TestClient) -> None:
+    for state in ("sending", "started", "failed"):
+        report(reporting, "silent", state, exception="no" if state == "failed" else None)
+    assert told(reporting) == [("task_failed", "Task failed 'mod.silent' -> no")]
+
+
+def test_a_state_that_is_reported_twice_is_told_and_counted_once(reporting: TestClient) -> None:
+    for _ in range(2):
+        report(reporting, "remote", "started")
+        report(reporting, "told", "succeeded")
+    for _ in range(2):
+        report(reporting, "remote", "succeeded")
+        report(reporting, "state", "succeeded")
+    assert [event for event, _ in told(reporting)] == ["task_started", "workflow_node_event", "task_succeeded"]
+    assert counters(reporting) == (9, 3)
+    assert reporting.get(f"/node-instances/{INSTANCE}").json()["version"] == 2
+
+
+def test_a_state_task_that_succeeds_gives_the_instance_its_state(reporting: TestClient, core: Core) -> None:
+    for state in ("started", "failed"):
+        report(reporting, "state", state)
+        assert reporting.get(f"/node-instances/{INSTANCE}").json()["state"] == "starting"
+    report(reporting, "state", "succeeded")
+    shown = reporting.get(f"/node-instances/{INSTANCE}").json()
+    assert (shown["state"], shown["version"], shown["is_status_check_ok"]) == ("started", 2, True)
+    status = shown["system_properties"]["status"]
+    assert (status["ok"], status["result"], status["task"]) == (True, None, None)
+    assert status["timestamp"].endswith("Z")
+    assert shown["system_properties"]["previous_status"] is None
+    assert told(reporting) == []
+
+
+def test_a_configured_instance_has_not_drifted_any_more(reporting: TestClient, core: Core) -> None:
+    drifted = {"configuration_drift": {"ok": True, "result": "changed"}, "mine": 1}
+    path = f"/node-instances/{INSTANCE}"
+    assert reporting.patch(path, json={"version": 1, "system_properties": drifted}).json()["has_configuration_drift"]
+    kwargs = {"node_instance_id": INSTANCE, "state": "configured"}
+    body = {"name": "s", "graph_id": reporting.get("/tasks_graphs?execution_id=e").json()["items"][0]["id"]}
+    more = {"dependencies": [], "type": "SetNodeInstanceStateTask", "parameters": {"task_kwargs": kwargs}}
+    assert reporting.put("/operations/configured", json={**body, **more}).status_code == 201
+    report(reporting, "configured", "succeeded")
+    shown = reporting.get(path).json()
+    assert (shown["state"], shown["has_configuration_drift"]) == ("configured", False)
+    assert shown["system_properties"] == {"configuration_drift": None, "mine": 1}
+
+
+def test_an_event_task_that_succeeds_tells_its_message(reporting: TestClient) -> None:
+    report(reporting, "told", "started")
+    assert told(reporting) == []
+    report(reporting, "told", "succeeded")
+    assert told(reporting) == [("workflow_node_event", "seen")]
+    (event,) = reporting.get("/events?execution_id=e").json()["items"]
+    assert (event["node_instance_id"], event["node_name"], event["operation"]) == (INSTANCE, "n", None)
+
+
+def test_a_task_that_says_nothing_of_an_instance_changes_none(reporting: TestClient) -> None:
+    report(reporting, "odd", "succeeded")
+    assert reporting.get(f"/node-instances/{INSTANCE}").json()["version"] == 1
+
+
+def test_a_state_of_an_instance_that_has_gone_is_refused_and_leaves_the_operation(reporting: TestClient) -> None:
+    answer = reporting.patch("/operations/lost", json={"state": "succeeded"})
+    assert (answer.status_code, answer.json()["message"]) == (
+        404,
+        "Requested `NodeInstance` with ID `gone` was not found",
+    )
+    assert reporting.get("/operations/lost").json()["state"] == "pending"
+    assert counters(reporting) == (9, 0)
+
+
+def test_a_deleted_operation_counts_no_more(reporting: TestClient) -> None:
+    report(reporting, "remote", "succeeded")
+    assert counters(reporting) == (9, 1)
+    assert reporting.delete("/operations/remote").status_code == 204
+    assert counters(reporting) == (8, 0)
+    assert reporting.delete("/operations/group").status_code == 204
+    assert counters(reporting) == (7, 0)
+
+
+def test_what_a_client_reported_is_what_a_resume_finds(reporting: TestClient, core: Core) -> None:
+    report(reporting, "remote", "response-sent", result=5)
+    report(reporting, "again", "response-sent", exception="boom")
+    with core.store.read() as session:
+        kept = {row.id: row.response for row in session.query(Operation)}  # type: ignore[deprecated]
+    assert kept["remote"] == {"result": 5}
+    error = kept["again"]["error"]
+    assert (error["kind"], error["message"], error["causes"][0]["message"]) == ("recoverable", "boom", "boom")

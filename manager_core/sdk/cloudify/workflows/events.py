@@ -5,65 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cloudify.constants import TASK_FAILED, TASK_RESCHEDULED, TASK_SENDING, TASK_STARTED, TASK_SUCCEEDED
+from cloudify.constants import TASK_FAILED
 from cloudify.errors_as_data import describe
-
-_EVENT_TYPES = {
-    TASK_SENDING: "sending_task",
-    TASK_STARTED: "task_started",
-    TASK_SUCCEEDED: "task_succeeded",
-    TASK_RESCHEDULED: "task_rescheduled",
-    TASK_FAILED: "task_failed",
-}
+from manager_core.graph.task_events import EVENT_TYPES
+from manager_core.graph.task_events import message as format_event_message
 
 
 def get_event_type(state: str) -> str:
     """Return the event type of a task state; raises `RuntimeError` for a state that is not told."""
     try:
-        return _EVENT_TYPES[state]
+        return EVENT_TYPES[state]
     except KeyError:
         raise RuntimeError(f"unhandled event type: {state}") from None
-
-
-def format_event_message(
-    name: str,
-    task_type: str,
-    state: str,
-    result: Any = None,
-    exception: Any = None,
-    current_retries: int = 0,
-    total_retries: int = 0,
-    postfix: str | None = None,
-) -> str:
-    """Return the text of a task event.
-
-    Args:
-        name: the task's name.
-        task_type: its class name; a subgraph is called so.
-        state: the new state.
-        result: of a success; told unless it is None.
-        exception: of a failure or a rescheduling.
-        current_retries: how many retries there were; told if there were any.
-        total_retries: how many there may be; -1 leaves the limit out.
-        postfix: put before the retries.
-    """
-    what = "Subgraph" if task_type == "SubgraphTask" else "Task"
-    if state == TASK_SENDING:
-        text = f"Sending task '{name}'"
-    elif state == TASK_SUCCEEDED:
-        suffix = "" if result is None else f" - {result}"
-        text = f"{what} succeeded '{name}'{suffix}"
-    elif state in (TASK_FAILED, TASK_RESCHEDULED):
-        suffix = "" if exception is None else f" -> {exception}"
-        text = f"{what} {state} '{name}'{suffix}"
-    else:
-        text = f"{what} {state} '{name}'"
-    if postfix:
-        text += postfix
-    if current_retries > 0:
-        limit = "" if total_retries == -1 else f"/{total_retries}"
-        text += f" [retry {current_retries}{limit}]"
-    return text
 
 
 def send_task_event(state: str, task: Any, send_event_func: Callable[..., Any], event: Any = None) -> None:
@@ -73,7 +26,7 @@ def send_task_event(state: str, task: Any, send_event_func: Callable[..., Any], 
         send_event_func: called with the task, the event type, the message and the additional context.
         event: ``result`` and ``exception`` of the task, as a dict.
     """
-    event_type = _EVENT_TYPES.get(state)
+    event_type = EVENT_TYPES.get(state)
     if event_type is None or (state != TASK_FAILED and not task.send_task_events):
         return
     event = event or {}
@@ -100,7 +53,7 @@ def send_task_event(state: str, task: Any, send_event_func: Callable[..., Any], 
 
 def tell(handler: Any, task: Any, state: str, result: Any, exception: BaseException | None) -> None:
     """Hand the event of a task's new state to the runtime; what every task goes through, and so kept short."""
-    event_type = _EVENT_TYPES.get(state)
+    event_type = EVENT_TYPES.get(state)
     if event_type is None:
         return
     retries, total = task.current_retries, task.total_retries
@@ -165,3 +118,13 @@ def send_task_event_func_remote(
 
 
 send_task_event_func_local = send_task_event_func_remote
+
+__all__ = [
+    "error_causes",
+    "format_event_message",
+    "get_event_type",
+    "send_task_event",
+    "send_task_event_func_local",
+    "send_task_event_func_remote",
+    "tell",
+]
