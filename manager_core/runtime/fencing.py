@@ -105,6 +105,7 @@ class FencedStore(Store):
         self._local = threading.local()
         self._fence = _FENCE_POSTGRESQL if self.dialect == "postgresql" else _FENCE
         self._plain_fence = _PLAIN_FENCE[self.dialect]
+        self._kept: list[Connection] = []
 
     @property
     def is_held(self) -> bool:
@@ -176,10 +177,13 @@ class FencedStore(Store):
     def transaction(self) -> Iterator[Connection]:
         """Do as `write` without a session, which costs more than most of what the writer writes.
 
+        The connection is kept for the next one, until `release`; one that failed is given up.
+
         Raises:
             LostExecution: the execution is no longer this process's.
         """
-        with self.engine.connect() as connection:
+        connection = self._kept.pop() if self._kept else self.engine.connect()
+        try:
             attempt, xid, _ = first(connection, self._plain_fence, self._values) or (None, None, None)
             if attempt != self._attempt:
                 self.lose()
@@ -189,7 +193,18 @@ class FencedStore(Store):
             except DBAPIError as error:
                 if xid is None or not is_passing(error) or not self._happened(xid):
                     raise
+                connection.close()
+            else:
+                self._kept.append(connection)
+        except BaseException:
+            connection.close()
+            raise
         self._local.commits = self.commits + 1
+
+    def release(self) -> None:
+        """Give back the connections that `transaction` keeps. Repeatable."""
+        while self._kept:
+            self._kept.pop().close()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
@@ -26,8 +26,8 @@ from manager_core.executions.tables import Execution, Operation
 from manager_core.nodes import rows
 from manager_core.nodes.tables import NodeInstance
 from manager_core.runtime.fencing import FencedStore, LostExecution, waits
-from manager_core.store.bulk import run_each
-from manager_core.store.column_types import to_json_text
+from manager_core.store.bulk import IN_MANY, chosen, many, run, run_each
+from manager_core.store.column_types import from_json_text, to_json_text
 from manager_core.store.engine import Store
 from manager_core.store.problems import is_passing, one_line
 from scheduler.clock import Clock
@@ -40,10 +40,6 @@ QUIET_TURNS = 10
 BATCH = 200
 CROWD = 4_000
 """With this many records waiting, who puts in more has to commit first."""
-FEW = 5
-"""Up to so many tasks that go into a state are written one by one: a statement for any number has to be made first."""
-KEYS = 500
-"""How many tasks one statement brings into a state."""
 ATTEMPTS = 7
 TICK = timedelta(microseconds=1)
 
@@ -227,6 +223,7 @@ class Writer:
             self._changed.notify_all()
         self._thread.join(10)
         self.flush()
+        self._store.release()
 
     # How it is written
 
@@ -330,22 +327,13 @@ class Writer:
             else:
                 plain.setdefault(item.state, []).append(key)
         for state, keys in plain.items():  # many tasks are in few states: a statement for each of those
-            if len(keys) <= FEW:
-                run_each(connection, _SET_ONE_STATE, [{"new": state, "key": key} for key in keys])
-                continue
-            for at in range(0, len(keys), KEYS):
-                connection.execute(_SET_STATE, {"new": state, "keys": keys[at : at + KEYS]})
+            run(connection, _SET_STATE[connection.dialect.name], {"new": state, "keys": many(connection, keys)})
         if answered:
             run_each(connection, _SET_RESPONSE[connection.dialect.name], answered)
 
     def _write_instances(self, connection: Connection, instances: Mapping[str, list[str]]) -> None:
         changed = [key for key, states in instances.items() if not rows.TOUCHING_STATES.isdisjoint(states)]
-        known: dict[str, dict[str, Any]] = {}
-        if changed:
-            statement = select(_N.c.id, _N.c.system_properties).where(
-                _N.c.tenant_name == self._tenant_name, _N.c.id.in_(changed)
-            )
-            known = {row.id: dict(row.system_properties or {}) for row in connection.execute(statement)}
+        known = self._system_properties(connection, changed) if changed else {}
         plain, deep = [], []
         for key, states in instances.items():
             row = {"tenant": self._tenant_name, "key": key, "new": states[-1], "steps": len(states)}
@@ -358,12 +346,20 @@ class Writer:
                 plain.append(row)
         if plain:
             run_each(connection, _SET_INSTANCE, plain)
-        if deep:
+        if deep and connection.dialect.name == "sqlite":
+            stored = [{**row, "system": to_json_text(row["system"])} for row in deep]
+            run_each(connection, _SET_INSTANCE_DEEP_SQLITE, stored)
+        elif deep:
             connection.execute(_SET_INSTANCE_DEEP, deep)
 
+    def _system_properties(self, connection: Connection, instances: list[str]) -> dict[str, dict[str, Any]]:
+        """Return the system properties of those instances that exist, by id."""
+        values = {"tenant": self._tenant_name, "keys": many(connection, instances)}
+        found = chosen(connection, _SYSTEM_PROPERTIES[connection.dialect.name], values)
+        return {key: (from_json_text(kept) if isinstance(kept, str) else kept) or {} for key, kept in found}
 
-_SET_STATE = update(_O).where(_O.c.id.in_(bindparam("keys", expanding=True))).values(state=bindparam("new"))
-_SET_ONE_STATE = "UPDATE operations SET state = :new WHERE id = :key"
+
+_SET_STATE = {name: f"UPDATE operations SET state = :new WHERE id {IN_MANY[name]}" for name in IN_MANY}
 _SET_RESPONSE = {
     "sqlite": "UPDATE operations SET state = :new, response = :answer WHERE id = :key",
     "postgresql": "UPDATE operations SET state = :new, response = CAST(:answer AS JSONB) WHERE id = :key",
@@ -382,4 +378,12 @@ _SET_INSTANCE_DEEP = (
         has_configuration_drift=bindparam("drifted"),
         is_status_check_ok=bindparam("well"),
     )
+)
+_SYSTEM_PROPERTIES = {
+    name: f"SELECT id, system_properties FROM node_instances WHERE tenant_name = :tenant AND id {IN_MANY[name]}"
+    for name in IN_MANY
+}
+_SET_INSTANCE_DEEP_SQLITE = (
+    "UPDATE node_instances SET state = :new, version = version + :steps, system_properties = :system, "
+    "has_configuration_drift = :drifted, is_status_check_ok = :well WHERE tenant_name = :tenant AND id = :key"
 )

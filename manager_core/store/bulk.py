@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
@@ -75,6 +76,22 @@ def first(connection: Connection, statement: str, values: Mapping[str, Any]) -> 
     return connection.execute(_text(statement), values).first()
 
 
+def chosen(connection: Connection, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
+    """Run a query and return its rows, each value as the driver gives it; see `run`."""
+    if connection.dialect.name == "sqlite":
+        return _on_sqlite(connection, statement, values).fetchall()  # type: ignore[no-any-return]
+    return connection.execute(_text(statement), values).all()
+
+
+IN_MANY = {"sqlite": "IN (SELECT value FROM json_each(:keys))", "postgresql": "= ANY(:keys)"}
+"""What follows a column in a statement for any number of keys: one text, however many there are."""
+
+
+def many(connection: Connection, keys: Sequence[str]) -> Any:
+    """Return the value of `IN_MANY`'s `:keys`."""
+    return orjson.dumps(keys).decode() if connection.dialect.name == "sqlite" else list(keys)
+
+
 _KINDS: dict[type[sqlite3.Error], type[DatabaseError]] = {
     sqlite3.OperationalError: OperationalError,
     sqlite3.IntegrityError: IntegrityError,
@@ -84,6 +101,15 @@ _KINDS: dict[type[sqlite3.Error], type[DatabaseError]] = {
 def _on_sqlite(connection: Connection, statement: str, values: Any) -> Any:
     if not connection.in_transaction():
         connection.begin()
+    return on_driver(connection, statement, values)
+
+
+def on_driver(connection: Connection, statement: str, values: Any = ()) -> Any:
+    """Run a statement on SQLite's own connection, in whatever transaction there is; returns the driver's cursor.
+
+    Raises:
+        DatabaseError: SQLAlchemy's, as from any statement.
+    """
     driver: Any = connection.connection.dbapi_connection
     try:
         return driver.execute(statement, values)

@@ -75,6 +75,13 @@ def to_json_text(value: Any) -> str:
         return " " + json.dumps(value, separators=(",", ":"))
 
 
+def from_json_text(text: str | None) -> Any:
+    """Return the JSON value that `to_json_text` wrote; None for SQL's NULL."""
+    if text is None:
+        return None
+    return json.loads(text) if text.startswith(" ") else orjson.loads(text)
+
+
 class Json(TypeDecorator[Any]):
     """Any JSON value. `None` is SQL NULL. PostgreSQL cannot keep U+0000 in JSONB; it is replaced there."""
 
@@ -97,9 +104,7 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Turn what the driver gave into the JSON value."""
-        if value is None or dialect.name == "postgresql":
-            return value
-        return json.loads(value) if value.startswith(" ") else orjson.loads(value)
+        return value if dialect.name == "postgresql" else from_json_text(value)
 
 
 def _without_nul(value: Any) -> Any:
