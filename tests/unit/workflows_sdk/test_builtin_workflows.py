@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,357 @@ class TestResumedInstall:
             "configure b_1", "start b_1", "establish b_1>a_1",
             "create c_1", "configure c_1", "start c_1", "establish c_1>b_1",
         ]  # fmt: skip
+
+
+VALIDATION, MONITORING = "cloudify.interfaces.validation.", "cloudify.interfaces.monitoring."
+RELATIONSHIP = "cloudify.interfaces.relationship_lifecycle."
+FULL = [
+    *(LIFECYCLE + name for name in ("precreate", "create", "configure", "start", "poststart")),
+    *(LIFECYCLE + name for name in ("prestop", "stop", "delete", "postdelete")),
+    *(VALIDATION + name for name in ("create", "delete")),
+    *(MONITORING + name for name in ("start", "stop")),
+]
+
+
+class Timeline:
+    """Everything that becomes of one instance, in order: ``=state``, ``!event`` and the operations that ran."""
+
+    def __init__(self, stage: Stage, instance_id: str) -> None:
+        self.entries: list[str] = []
+        runtime = stage.runtime
+        send, enter, run = runtime.send_event, runtime.set_node_instance_state, stage.run
+
+        def send_event(event_type: str, message: str, **more: Any) -> None:
+            if event_type == "workflow_node_event" and more.get("node_instance_id") == instance_id:
+                self.entries.append(f"!{message}")
+            send(event_type, message, **more)
+
+        def set_node_instance_state(node_instance_id: str, state: str) -> None:
+            if node_instance_id == instance_id:
+                self.entries.append(f"={state}")
+            enter(node_instance_id, state)
+
+        def operation(ctx: Any, **given: Any) -> Any:
+            mine = ctx.source.instance if ctx.type == "relationship-instance" else ctx.instance
+            if mine.id == instance_id:
+                self.entries.append(ctx.operation.name.removeprefix("cloudify.interfaces."))
+            return run(ctx, **given)
+
+        runtime.send_event = send_event  # type: ignore[method-assign]
+        runtime.set_node_instance_state = set_node_instance_state  # type: ignore[method-assign]
+        runtime._resolve = lambda _: operation
+
+    def since(self, stage: Stage, workflow: Callable[..., Any], **given: Any) -> list[str]:
+        """Run a workflow and return what became of the instance."""
+        self.entries.clear()
+        stage.play(workflow, **given)
+        return self.entries
+
+
+def a_full_pair() -> list[dict[str, Any]]:
+    """Return a node with every operation of a lifecycle, linked to one without any."""
+    links = {RELATIONSHIP + name: {} for name in ("preconfigure", "postconfigure", "establish", "unlink")}
+    return [node("t"), node("a", mapped(FULL), relationships=[relationship("t", source=links)])]
+
+
+class TestOneInstance:
+    """The steps of one instance's install and uninstall, exactly."""
+
+    def test_an_install_goes_step_by_step_through_the_states(self) -> None:
+        stage = Stage(a_full_pair())
+        assert Timeline(stage, "a_1").since(stage, workflows.install) == [
+            "=initializing",
+            "!Validating node instance before creation",
+            "validation.create",
+            "!Node instance validated before creation",
+            "!Precreating node instance",
+            "lifecycle.precreate",
+            "!Node instance precreated",
+            "=creating",
+            "!Creating node instance",
+            "lifecycle.create",
+            "=created",
+            "!Node instance created",
+            "!Pre-configuring relationships",
+            "relationship_lifecycle.preconfigure",
+            "!Relationships pre-configured",
+            "=configuring",
+            "!Configuring node instance",
+            "lifecycle.configure",
+            "=configured",
+            "!Node instance configured",
+            "!Post-configuring relationships",
+            "relationship_lifecycle.postconfigure",
+            "!Relationships post-configured",
+            "=starting",
+            "!Starting node instance",
+            "lifecycle.start",
+            "!Poststarting node instance",
+            "lifecycle.poststart",
+            "!Node instance poststarted",
+            "monitoring.start",
+            "!Establishing relationships",
+            "relationship_lifecycle.establish",
+            "!Relationships established",
+            "=started",
+            "!Node instance started",
+        ]
+
+    def test_steps_that_are_not_mapped_say_so_and_set_no_state(self) -> None:
+        stage = Stage([node("a", [LIFECYCLE + "create"])])
+        assert Timeline(stage, "a_1").since(stage, workflows.install) == [
+            "=initializing",
+            "!Validating node instance before creation: nothing to do",
+            "!Precreating node instance: nothing to do",
+            "=creating",
+            "!Creating node instance",
+            "lifecycle.create",
+            "=created",
+            "!Node instance created",
+            "!Configuring node instance: nothing to do",
+            "!Starting node instance: nothing to do",
+            "!Poststarting node instance: nothing to do",
+            "=started",
+            "!Node instance started",
+        ]
+
+    def test_an_instance_without_anything_to_run_is_started_at_once(self) -> None:
+        stage = Stage([node("a")])
+        told = ["=started", "!Node instance started (nothing to do)"]
+        assert Timeline(stage, "a_1").since(stage, workflows.install) == told
+
+    def test_an_uninstall_goes_step_by_step_and_ends_deleted(self) -> None:
+        stage = Stage(a_full_pair(), state="started")
+        assert Timeline(stage, "a_1").since(stage, workflows.uninstall) == [
+            "=stopping",
+            "!Stopping node instance",
+            "!Validating node instance before deletion",
+            "validation.delete",
+            "!Node instance validated before deletion",
+            "monitoring.stop",
+            "!Prestopping node instance",
+            "lifecycle.prestop",
+            "!Node instance prestopped",
+            "lifecycle.stop",
+            "!Stopped node instance",
+            "=stopped",
+            "!Unlinking relationships",
+            "relationship_lifecycle.unlink",
+            "!Relationships unlinked",
+            "=deleting",
+            "!Deleting node instance",
+            "lifecycle.delete",
+            "!Postdeleting node instance",
+            "lifecycle.postdelete",
+            "!Node instance postdeleted",
+            "=deleted",
+            "!Deleted node instance",
+        ]
+        assert stage.states() == {"a_1": "deleted", "t_1": "deleted"}
+
+    @pytest.mark.parametrize("state", ["deleted", "uninitialized"])
+    def test_what_is_not_there_is_uninstalled_without_an_operation(self, state: str) -> None:
+        stage = Stage([basic("a")], state=state)
+        entries = Timeline(stage, "a_1").since(stage, workflows.uninstall)
+        assert stage.ran == [] and stage.states() == {"a_1": "deleted"}
+        assert f"!Stop: instance already {state}" in entries
+        assert f"!Delete: instance already {state}" in entries
+
+    @pytest.mark.parametrize(
+        ("state", "left"),
+        [
+            ("creating", ["create", "configure", "start"]),
+            ("created", ["configure", "start"]),
+            ("configuring", ["configure", "start"]),
+            ("configured", ["start"]),
+            ("starting", ["start"]),
+            ("started", []),
+        ],
+    )
+    def test_a_new_install_goes_on_from_the_stored_state(self, state: str, left: list[str]) -> None:
+        stage = Stage([basic("a")], state=state)
+        assert stage.play(workflows.install).status == "terminated"
+        assert stage.ran == [f"{name} a_1" for name in left] and stage.states() == {"a_1": "started"}
+
+
+class TestRelationshipOperations:
+    """Establish and unlink: in the order of declaration, and the other way round; both sides at once."""
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [node("x"), node("y", instances=2), basic("a", "x", "y")]
+
+    def test_they_follow_the_declared_order_and_unlink_the_opposite_one(self) -> None:
+        stage = Stage(self.nodes())
+        assert stage.play(workflows.install).status == "terminated"
+        established = [line for line in stage.ran if line.startswith("establish")]
+        assert established[0] == "establish a_1>x_1"
+        assert sorted(established[1:]) == ["establish a_1>y_1", "establish a_1>y_2"]
+        assert stage.play(workflows.uninstall).status == "terminated"
+        unlinked = [line for line in stage.ran if line.startswith("unlink")]
+        assert sorted(unlinked[:2]) == ["unlink a_1>y_1", "unlink a_1>y_2"]
+        assert unlinked[2] == "unlink a_1>x_1"
+
+    def test_source_and_target_run_side_by_side(self) -> None:
+        """Each waits for the other, so one after the other they would never end."""
+        both = {RELATIONSHIP + "establish": {}}
+        linked = relationship("x", source=both, target_operations=both)
+        stage = Stage([node("x"), node("a", relationships=[linked])])
+        meeting = threading.Barrier(2, timeout=20)
+        sides: list[str] = []
+
+        def meet(ctx: Any, **_: Any) -> None:
+            meeting.wait()
+            sides.append(ctx.operation.relationship)
+
+        stage.runtime._resolve = lambda _: meet
+        assert stage.play(workflows.install).status == "terminated"
+        assert sorted(sides) == ["source", "target"]
+
+    def test_an_install_of_a_part_renews_the_links_of_what_stays(self) -> None:
+        stage = Stage([basic("a"), basic("b", "a"), basic("c", "b")], state="started")
+        stage.runtime.instances["a_1"]["state"] = "uninitialized"
+        assert stage.play(workflows.install, node_ids=["a"]).status == "terminated"
+        assert stage.ran == ["create a_1", "configure a_1", "start a_1", "establish b_1>a_1"]
+
+
+class TestOrderOfInstances:
+    """Who waits for whom, and what a failure stops."""
+
+    chain = [basic("a"), basic("b", "a"), basic("c", "b")]
+
+    def test_an_instance_waits_until_its_targets_are_started_and_goes_before_them(self) -> None:
+        stage = Stage(self.chain)
+        stage.play(workflows.install)
+        assert [line for line in stage.ran if line.split()[0] in ("create", "start")] == [
+            "create a_1", "start a_1", "create b_1", "start b_1", "create c_1", "start c_1",
+        ]  # fmt: skip
+        stage.play(workflows.uninstall)
+        assert stage.ran == [
+            "stop c_1", "unlink c_1>b_1", "delete c_1", "stop b_1", "unlink b_1>a_1", "delete b_1", "stop a_1",
+            "delete a_1",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("failing", "state"), [("create", "creating"), ("configure", "configuring"), ("start", "starting")]
+    )
+    def test_a_failure_leaves_the_state_it_happened_in_and_stops_what_waits(self, failing: str, state: str) -> None:
+        stage = Stage(self.chain, f"{failing} b_1")
+        assert stage.play(workflows.install).status == "failed"
+        assert stage.states() == {"a_1": "started", "b_1": state, "c_1": "uninitialized"}
+
+    def test_a_failed_uninstall_keeps_its_instance_as_it_was_and_does_not_touch_its_targets(self) -> None:
+        stage = Stage(self.chain, "stop b_1", state="started")
+        assert stage.play(workflows.uninstall).status == "failed"
+        assert stage.states() == {"a_1": "started", "b_1": "stopping", "c_1": "deleted"}
+        assert [line for line in stage.ran if line.endswith("a_1")] == []
+
+    def test_ignored_failures_are_told_are_not_retried_and_stop_nothing(self) -> None:
+        stage = Stage(self.chain, "stop", "delete", "unlink", state="started", retry_defaults=RetryDefaults(5, 0, 0))
+        played = stage.play(workflows.uninstall, ignore_failure=True)
+        assert played.status == "terminated" and set(stage.states().values()) == {"deleted"}
+        assert stage.ran == [
+            "stop c_1", "unlink c_1>b_1", "delete c_1", "stop b_1", "unlink b_1>a_1", "delete b_1", "stop a_1",
+            "delete a_1",
+        ]  # fmt: skip
+        assert played.messages("workflow_node_event", "a_1").count("Ignoring task op failure") == 2
+
+
+class TestOperationsOfInstances:
+    """execute_operation and its relatives."""
+
+    nodes = [
+        basic("a", types=["cloudify.nodes.Root", "kind"], instances=2),
+        basic("b", "a"),
+        basic("c", "b", types=["cloudify.nodes.Root", "kind"]),
+    ]
+
+    def run(self, stage: Stage, operation: str = "start", **given: Any) -> Played:
+        return stage.play(workflows.execute_operation, operation=LIFECYCLE + operation, **given)
+
+    def test_filters_narrow_each_other_down(self) -> None:
+        stage = Stage(self.nodes)
+        self.run(stage, type_names=["kind"])
+        assert sorted(stage.ran) == ["start a_1", "start a_2", "start c_1"]
+        self.run(stage, type_names=["kind"], node_ids=["a", "b"])
+        assert sorted(stage.ran) == ["start a_1", "start a_2"]
+        self.run(stage, type_names=["kind"], node_ids=["a", "b"], node_instance_ids=["a_2", "c_1"])
+        assert stage.ran == ["start a_2"]
+        self.run(stage, type_names=["kind"], node_ids=["b"])
+        assert stage.ran == []
+
+    def test_order_passes_through_what_is_not_selected(self) -> None:
+        stage = Stage(self.nodes)
+        self.run(stage, run_by_dependency_order=True, node_ids=["a", "c"])
+        assert sorted(stage.ran[:2]) == ["start a_1", "start a_2"] and stage.ran[2:] == ["start c_1"]
+
+    def test_it_is_framed_by_events_and_changes_no_state(self) -> None:
+        stage = Stage([basic("a")], state="odd")
+        played = self.run(stage, operation_kwargs={"x": 1})
+        operation = LIFECYCLE + "start"
+        assert played.messages("workflow_node_event") == [
+            f"Starting operation {operation} (Operation parameters: {{'x': 1}})",
+            f"Finished operation {operation}",
+        ]
+        assert stage.states() == {"a_1": "odd"}
+
+    def test_stop_and_start_change_no_state_and_a_restart_stops_all_before_it_starts_any(self) -> None:
+        stage = Stage([basic("a"), basic("b", "a")], state="started")
+        for workflow, ran in (
+            (workflows.stop, ["stop a_1", "stop b_1"]),
+            (workflows.start, ["start a_1", "start b_1"]),
+            (workflows.restart, ["stop a_1", "stop b_1", "start a_1", "start b_1"]),
+        ):
+            assert stage.play(workflow).status == "terminated"
+            assert stage.ran == ran and set(stage.states().values()) == {"started"}
+
+
+class TestRollback:
+    """What is interrupted goes back to rest, whatever fails on the way."""
+
+    @pytest.mark.parametrize(
+        ("state", "ran", "left_in"),
+        [
+            ("starting", ["stop a_1"], "configured"),
+            ("creating", ["unlink a_1>t_1", "delete a_1"], "uninitialized"),
+            ("configuring", ["unlink a_1>t_1", "delete a_1"], "uninitialized"),
+        ],
+    )
+    def test_it_undoes_what_was_begun(self, state: str, ran: list[str], left_in: str) -> None:
+        stage = Stage([node("t"), basic("a", "t")], "stop", "delete", "unlink")
+        stage.runtime.instances["a_1"]["state"] = state
+        played = stage.play(workflows.rollback)
+        assert played.status == "terminated" and stage.ran == ran and stage.states()["a_1"] == left_in
+        assert played.messages("workflow_node_event", "a_1")[-1] == "Rollbacked node instance"
+
+    def test_what_is_at_rest_is_left_alone_unless_everything_is_to_go(self) -> None:
+        stage = Stage([basic("a"), basic("b", "a")])
+        stage.runtime.instances["a_1"]["state"] = "started"
+        stage.runtime.instances["b_1"]["state"] = "starting"
+        stage.play(workflows.rollback)
+        assert stage.ran == ["stop b_1"] and stage.states() == {"a_1": "started", "b_1": "configured"}
+        stage.play(workflows.rollback, full_rollback=True)
+        assert set(stage.states().values()) == {"deleted"} and "stop a_1" in stage.ran
+
+
+def test_a_host_is_asked_until_it_answers_whatever_the_limit_of_retries() -> None:
+    host = node(
+        "vm",
+        {**mapped(BASIC), "cloudify.interfaces.host.get_state": {"max_retries": 1, "retry_interval": 0}},
+        types=["cloudify.nodes.Root", "cloudify.nodes.Compute"],
+        properties={"agent_config": {"install_method": "none"}},
+    )
+    stage = Stage([host])
+    answers = [False, None, "", 0, True]
+    real = stage.run
+
+    def run(ctx: Any, **given: Any) -> Any:
+        real(ctx, **given)
+        return answers.pop(0) if ctx.operation.name.endswith("get_state") else None
+
+    stage.runtime._resolve = lambda _: run
+    played = stage.play(workflows.install)
+    assert played.status == "terminated" and stage.ran.count("get_state vm_1") == 5
+    assert not any("agent" in message for message in played.messages("workflow_node_event"))
 
 
 class TestOrderByOperation:
