@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,31 @@ def test_an_execution_is_started_followed_listed_and_shown(cfy: WarmCfy, manager
     rows = cfy.json("executions", "summary", "status")
     assert {row["status"] for row in rows} == {"terminated"}
     assert "execute_operation" in cfy("executions", "summary", "deployment_id", "workflow_id")
+
+
+def test_events_and_logs_are_lines_of_time_deployment_place_and_text(
+    cfy: WarmCfy, manager: Manager, life: str, stumbling: str
+) -> None:
+    cfy("executions", "start", "execute_operation", "-d", life, "-p", "operation=greeting.greet")
+    said = cfy("events", "list", newest(manager, life)).splitlines()
+    lines = [line for line in said if " <life> " in line]
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  "
+    place = r"\[greeter_\w+\.greet\] "
+    for expected in (
+        moment + r"CFY <life> Starting 'execute_operation' workflow execution",
+        moment + r"CFY <life> \[greeter_\w+\] Starting operation greeting\.greet",
+        moment + r"CFY <life> " + place + r"Sending task 'script_runner\.tasks\.run'",
+        moment + r"CFY <life> " + place + r"Task started 'script_runner\.tasks\.run'",
+        moment + r"LOG <life> " + place + r"INFO: Hello, Ada!",
+        moment + r"CFY <life> 'execute_operation' workflow execution succeeded",
+    ):
+        assert [line for line in lines if re.fullmatch(expected, line)], f"{expected} is not in\n" + "\n".join(lines)
+    assert all(re.match(moment + "(CFY|LOG) <life> ", line) for line in lines)
+    step = ("executions", "start", "execute_operation", "-d", stumbling, "-p", "operation=walk.step")
+    failed = cfy(*step, ok=False).splitlines()
+    (at,) = [number for number, line in enumerate(failed) if "Task failed 'script_runner.tasks.run' -> " in line]
+    assert "ProcessException: command: " in failed[at + 1], "the traceback of the cause follows on a line of its own"
+    assert f"Execution of workflow execute_operation for deployment {stumbling} failed. [error=" in "\n".join(failed)
 
 
 def test_a_start_can_be_scheduled_for_once(cfy: WarmCfy, life: str) -> None:

@@ -39,6 +39,17 @@ node_types:
         stubborn: {implementation: mine.mine.fail, max_retries: 2, retry_interval: 0}
         usual: {implementation: mine.mine.fail}
         again: {implementation: mine.mine.again, max_retries: 1, retry_interval: 0}
+        endless: {implementation: mine.mine.endless, timeout: 1, max_retries: 3, retry_interval: 0}
+        slow_start:
+          implementation: mine.mine.endless
+          inputs: {first_only: {default: true}}
+          timeout: 1
+          timeout_recoverable: true
+          max_retries: 3
+          retry_interval: 0
+        dies: {implementation: mine.mine.dies, max_retries: 3, retry_interval: 0}
+        absent: {implementation: mine.mine.no_such, max_retries: 3, retry_interval: 0}
+        elsewhere: {implementation: mine.nowhere.run, max_retries: 3, retry_interval: 0}
         race: {implementation: mine.mine.race, max_retries: 0}
         look:
           implementation: mine.mine.look
@@ -79,6 +90,7 @@ workflows:
 
 PLUGIN = '''\
 import json
+import os
 import pathlib
 import time
 
@@ -144,6 +156,15 @@ def fail(ctx, after=None, **kwargs):
 
 def again(ctx, **kwargs):
     ctx.operation.retry("once more", retry_after=0)
+
+
+def endless(ctx, first_only=False, **kwargs):
+    while not first_only or ctx.operation.retry_number == 0:
+        time.sleep(0.02)
+
+
+def dies(ctx, **kwargs):
+    os._exit(3)
 
 
 def both(ctx, **kwargs):
@@ -586,6 +607,28 @@ def test_an_operation_that_asks_for_a_retry_is_rescheduled_as_often_as_it_may(pr
         "Task rescheduled 'mine.again' -> once more [retry_after=0] [retry 1/1]",
     ]
     assert product.messages(execution.id, "task_failed") == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "text"),
+    [
+        ("op.endless", "Process killed due to timeout of 1 seconds"),
+        ("op.dies", "Unhandled exception occurred in operation dispatch (rc=3)"),
+        ("op.absent", "mine has no function named 'no_such' "),
+        ("op.elsewhere", "No module named nowhere (No module named 'nowhere')"),
+    ],
+)
+def test_what_cannot_get_better_is_not_tried_again(product: Product, operation: str, text: str) -> None:
+    execution = product.run("in_graph", "failed", given={"operation": operation})
+    (failed,) = product.messages(execution.id, "task_failed")
+    assert failed.endswith(f"-> {text}")
+
+
+def test_a_timeout_that_may_pass_is_tried_again(product: Product) -> None:
+    execution = product.run("in_graph", given={"operation": "op.slow_start"})
+    (failed,) = product.messages(execution.id, "task_failed")
+    assert "Process killed due to timeout of 1 seconds" in failed
+    assert product.messages(execution.id, "task_succeeded") == ["Task succeeded 'mine.endless' [retry 1/3]"]
 
 
 def test_a_dry_run_tells_everything_and_stores_nothing(product: Product, tmp_path: Path) -> None:

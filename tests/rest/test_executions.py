@@ -276,6 +276,18 @@ def test_a_running_execution_stays_cancelling_until_its_process_ends(api: TestCl
     assert get(api, key)["status"] == "kill_cancelling"
 
 
+@pytest.mark.parametrize("status", ["terminated", "failed", "cancelled"])
+def test_what_has_ended_cannot_be_cancelled_but_killed(api: TestClient, core: Core, status: str) -> None:
+    key = an_execution(core, status=status, error="why", ended_at=core.clock.now())
+    for action, verb in (("cancel", "cancel"), ("force-cancel", "force-cancel")):
+        refused = act(api, key, action)
+        assert (refused.status_code, refused.json()["error_code"]) == (400, "illegal_action_error")
+        assert refused.json()["message"] == f"Can't {verb} execution {key} because it's in status {status}"
+    assert (get(api, key)["status"], get(api, key)["error"]) == (status, "why")
+    assert act(api, key, "kill").json()["status"] == "kill_cancelling"
+    assert (get(api, key)["status"], get(api, key)["error"]) == ("cancelled", "")
+
+
 def test_unknown_actions_and_executions_are_told_apart(api: TestClient) -> None:
     unknown = act(api, "nope", "cancel")
     assert (unknown.status_code, unknown.json()["message"]) == (404, "Requested `Execution` ['nope'] was not found")
