@@ -23,9 +23,10 @@ from tests.support.databases import (
 from tests.support.requests import basic, client_of
 
 # The same examples on every run: a change is judged by what it changed. HYPOTHESIS_PROFILE=ci tries many more, and new
-# ones each time.
-settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)
-settings.register_profile("ci", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# ones each time. How long examples take says something of the machine alone.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=60, derandomize=True, **PATIENT)  # type: ignore[arg-type]
+settings.register_profile("ci", max_examples=300, **PATIENT)  # type: ignore[arg-type]
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 for _name in [name for name in os.environ if name.startswith("CLOUDIFY_") or name == "DATABASE_URL"]:

@@ -26,6 +26,7 @@ from tests.support.running import (
     ended,
     event_types,
     events,
+    let_go,
     lines,
     start,
     status,
@@ -37,9 +38,12 @@ MANY = 50
 LIFECYCLE = "cloudify.interfaces.lifecycle."
 STEPS = ("create", "configure", "start")
 INSTALL_PLUGIN = """
+import os
 import time
 from cloudify import ctx
 from cloudify.decorators import operation
+
+HELD = 45  # the start of the last five waits, so that the end does not come before the loss
 
 
 def note(path, word):
@@ -49,7 +53,9 @@ def note(path, word):
 
 def step(path, **kwargs):
     note(path, "begin")
-    time.sleep(0.05)
+    if ctx.operation.name.endswith(".start") and int(ctx.instance.id.rpartition("_")[2]) >= HELD:
+        while not os.path.exists(path + ".go"):
+            time.sleep(0.02)
     note(path, "end")
 
 
@@ -57,12 +63,12 @@ def step(path, **kwargs):
 def resumable_step(path, **kwargs):
     step(path)
 """
-LEASE = {"lease_seconds": 4.0, "grace_seconds": 1.0}
+GRACE = {"grace_seconds": 1.0}
 
 
 @pytest.fixture(params=BOTH)
 def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
-    """A Core on a real clock with short leases, and the deployment `dep` of eight instances; no worker runs."""
+    """A Core on a real clock, and the deployment `dep` of eight instances; no worker runs."""
     data_dir = tmp_path / "data"
     url = name = template = None
     if request.param == "sqlite":
@@ -71,7 +77,7 @@ def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
         template = request.getfixturevalue("postgres_template")
         assert isinstance(template, PostgresTemplate)
         name, url = template.clone()
-    core = build(test_settings(data_dir, database_url=url, **LEASE))
+    core = build(test_settings(data_dir, database_url=url, **GRACE))
     try:
         a_running_deployment(core, instances=8)
         yield core
@@ -128,11 +134,14 @@ def begun(log: Path) -> dict[str, int]:
 
 
 def half_done(core: Core, workers: list[WorkerProcess], log: Path, operation: str) -> tuple[str, set[str]]:
-    """Kill a worker in the middle of a graph; return the execution and the instances whose operation had succeeded."""
+    """Kill a worker when three of eight operations have ended and another is held; return the execution and the
+    instances whose operation had succeeded."""
     workers.append(WorkerProcess(core))
-    key = start(core, "graph", parameters={"operation": operation, "path": str(log), "seconds": 0.7})
-    until(core, lambda: sum(line.startswith("end") for line in lines(log)) >= 2)
+    key = start(core, "graph", parameters={"operation": operation, "path": str(log), "held": 3})
+    until(core, lambda: sum(line.startswith("end") for line in lines(log)) == 3)
+    until(core, lambda: sum(line.startswith("begin") for line in lines(log)) > 3)
     workers[-1].signal(signal.SIGKILL)
+    let_go(log)
     finished = {name for name, state in states(core).items() if state in ("succeeded", "response-sent")}
     return key, finished
 
@@ -204,10 +213,11 @@ def test_a_stopped_worker_gives_back_what_does_not_end_within_the_grace(
 ) -> None:
     log = tmp_path / "log"
     workers.append(WorkerProcess(core))
-    key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "seconds": 2.5})
+    key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "held": 0})
     until(core, lambda: lines(log))
     assert workers[-1].signal(signal.SIGTERM) == 0
     assert status(core, key) == "pending"
+    let_go(log)
     with a_worker(core):
         assert ended(core, key).status == "terminated"
     assert {line for line in lines(log) if line.startswith("end")} == {f"end node_dep_{n:03d}" for n in range(8)}
@@ -216,10 +226,11 @@ def test_a_stopped_worker_gives_back_what_does_not_end_within_the_grace(
 def test_the_death_of_the_fork_server_costs_no_execution(core: Core, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with a_worker(core) as worker:
-        key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "seconds": 0.5})
+        key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "held": 0})
         until(core, lambda: lines(log))
         assert worker._server is not None
         os.kill(worker._server.pid, signal.SIGKILL)
+        let_go(log)
         assert ended(core, key).status == "terminated"
         assert ended(core, start(core, "each")).status == "terminated"
 
@@ -227,11 +238,12 @@ def test_the_death_of_the_fork_server_costs_no_execution(core: Core, tmp_path: P
 def test_a_killed_execution_process_is_replaced(core: Core, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with a_worker(core) as worker:
-        key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "seconds": 0.5})
+        key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "held": 0})
         until(core, lambda: lines(log))
         pid = worker._running[key].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+        let_go(log)
         assert ended(core, key).status == "terminated"
         assert {line for line in lines(log) if line.startswith("end")} == {f"end node_dep_{n:03d}" for n in range(8)}
 
@@ -276,6 +288,7 @@ def test_an_install_of_fifty_nodes_survives_the_loss_of_its_worker(
     workers[-1].signal(signal.SIGKILL)
     succeeded = succeeded_steps(core)
     assert MANY * len(STEPS) > len(succeeded) > 0, "it was lost in the middle"
+    let_go(log)
     workers.append(WorkerProcess(core))
     execution = ended(core, key)
     if function == "resumable_step":

@@ -27,7 +27,7 @@ from manager_core.runtime.storage_calls import CALLS
 from manager_core.runtime.writer import Writer
 from manager_core.store.metadata import metadata
 from scheduler.clock import SystemClock
-from tests.support.clock import FakeClock
+from tests.support.clock import PATIENCE, FakeClock
 from tests.support.rows import an_execution
 from tests.support.running import a_running_deployment
 
@@ -230,16 +230,19 @@ def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_repeated(
     assert not zombie.told
 
 
-def test_a_process_ends_when_its_lease_is_over_and_not_before() -> None:
+def test_a_process_ends_when_its_lease_is_over_and_not_before(clock: FakeClock) -> None:
     ended = threading.Event()
-    clock = SystemClock()
-    watch = LeaseWatch(clock.monotonic() + 0.2, ended.set)
+    watch = LeaseWatch(clock.monotonic() + 0.01, ended.set, clock)
     watch.extend(clock.monotonic() + 3600)
     watch.extend(0)
+    clock.advance(1)  # beyond the first lease; the watch looks again every few hundredths of a second
     assert not ended.wait(0.4)
     watch.stop()
-    LeaseWatch(clock.monotonic() - 1, ended.set)
-    assert ended.wait(20)
+    short = LeaseWatch(clock.monotonic() + 0.01, ended.set, clock)
+    assert not ended.wait(0.2)
+    clock.advance(1)
+    assert ended.wait(PATIENCE)
+    short.stop()
 
 
 def test_every_storage_call_that_writes_is_tried_here() -> None:
@@ -313,7 +316,7 @@ def test_the_end_waits_while_a_transaction_holds_off_others() -> None:
     LeaseWatch(SystemClock().monotonic() - 1, ended.set, postponed=holding.is_set)
     assert not ended.wait(0.3)
     holding.clear()
-    assert ended.wait(20)
+    assert ended.wait(PATIENCE)
 
 
 def test_a_process_that_begins_while_the_database_is_away_waits_for_it(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from manager_core.runtime.forkserver_client import ForkServer, ForkServerClient, ForkServerGone, Spawn
+from tests.support.clock import PATIENCE
 from tests.support.processes_of_tests import ended, still_there, wait_until
 
 ENTRY = "tests.support.fork_entries:"
@@ -42,7 +43,7 @@ class Exits:
     def of(self, pid: int) -> int:
         """Return the exit code of a child, once it ended."""
         with self._changed:
-            assert self._changed.wait_for(lambda: pid in self.codes, 20)
+            assert self._changed.wait_for(lambda: pid in self.codes, PATIENCE)
             return self.codes[pid]
 
 
@@ -170,7 +171,7 @@ def test_a_copy_that_a_child_left_behind_does_not_keep_its_children_alive(server
     os.close(read)
     try:
         assert exits.of(pid) == 0
-        wait_until(lambda: ended(grandchild), 8)
+        wait_until(lambda: ended(grandchild))
         assert still_there(copy)
     finally:
         os.kill(copy, signal.SIGKILL)
@@ -188,7 +189,7 @@ def test_nothing_outlives_the_server(how: str) -> None:
         server.stop()
     else:
         os.kill(server.pid, signal.SIGKILL)
-        assert lost.wait(10)
+        assert lost.wait(PATIENCE)
     for pid in pids:
         wait_until(lambda pid=pid: ended(pid))  # type: ignore[misc]
     assert [exits.of(pid) for pid in pids] == [-signal.SIGKILL] * 3

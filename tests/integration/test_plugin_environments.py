@@ -25,6 +25,7 @@ from manager_core.runtime.plugin_environments import (
 from manager_core.runtime.plugin_packages import BrokenPlugin, content_hash, inspect
 from manager_core.runtime.runner_pool import RunnerPool
 from scheduler.clock import SystemClock
+from tests.support.clock import PATIENCE
 from tests.support.plugins_made import project, uploaded, wagon, wheel, zipped
 from tests.support.runner_host import MemoryHost
 
@@ -222,7 +223,7 @@ def test_processes_that_need_the_same_environment_install_it_once(tmp_path: Path
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     assert len(list(marks.iterdir())) == 1
 

@@ -8,6 +8,7 @@ import signal
 import threading
 import venv
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from manager_core.runtime.forkserver_client import ForkServer
 from manager_core.runtime.messages import OperationOutcome, OperationRequest, RunnerEnvironment
 from manager_core.runtime.runner_pool import PoolLimits, RunnerPool
 from scheduler.clock import SystemClock
+from tests.support.clock import PATIENCE, FakeClock
 from tests.support.import_surface import SURFACE
 from tests.support.processes_of_tests import ended, still_there, wait_until
 from tests.support.runner_host import MemoryHost
 
 Run = Callable[..., OperationOutcome]
+Begin = Callable[..., "Running"]
 OPERATIONS = Path(__file__).parent.parent / "support" / "runner_operations.py"
 
 
@@ -117,6 +120,27 @@ def run(pool: RunnerPool, request_of: Callable[..., OperationRequest]) -> Run:
         return pool.run(request_of(function, **options))
 
     return run_operation
+
+
+class Running:
+    """An operation of the test's plugin that has begun, and has told in which process it runs."""
+
+    def __init__(self, pool: RunnerPool, request: OperationRequest, host: MemoryHost) -> None:
+        self._ended: Future[OperationOutcome] = Future()
+        pool.submit(request, self._ended.set_result)
+        wait_until(lambda: bool(host.messages()) or self._ended.done())
+        assert not self._ended.done(), self._ended.result()
+        self.pid = int(host.messages()[0])
+
+    def outcome(self) -> OperationOutcome:
+        """Wait for its end."""
+        return self._ended.result(PATIENCE)
+
+
+@pytest.fixture
+def begin(pool: RunnerPool, request_of: Callable[..., OperationRequest], host: MemoryHost) -> Begin:
+    """Begin an operation of the test's plugin that logs the id of its process, and wait until it runs."""
+    return lambda function, **options: Running(pool, request_of(function, **options), host)
 
 
 # --- results and inputs ---------------------------------------------------------------------------------------------
@@ -260,19 +284,11 @@ def test_a_death_fails_its_operation_with_the_contracts_text(run: Run) -> None:
     assert error["message"] == "Unhandled exception occurred in operation dispatch (rc=0)"
 
 
-def test_an_operation_killed_from_outside_is_told(pool: RunnerPool, run: Run) -> None:
+def test_an_operation_killed_from_outside_is_told(begin: Begin) -> None:
     """The out-of-memory killer's signal is in the text."""
-    pid = run("pid").result
-    waiting: list[OperationOutcome] = []
-    done = threading.Event()
-
-    def kill_soon() -> None:
-        os.kill(pid, signal.SIGKILL)
-
-    threading.Timer(0.2, kill_soon).start()
-    waiting.append(run("sleeps", seconds=20))
-    done.set()
-    error = waiting[0].error
+    running = begin("tells_and_loops")
+    os.kill(running.pid, signal.SIGKILL)
+    error = running.outcome().error
     assert error is not None
     assert error["message"] == "Process terminated (rc=-9)"
 
@@ -296,18 +312,27 @@ def test_a_timeout_does_not_spare_who_ignores_sigterm(run: Run) -> None:
 
 def test_a_timeout_ends_the_script_too(run: Run, host: MemoryHost) -> None:
     """Nothing of the operation runs on."""
-    (host.root / "resources" / "s.sh").write_text("#!/bin/bash\necho pid $$\nsleep 60\n")
-    error = run("run", module="script_runner.tasks", script_path="s.sh", timeout=1).error
-    assert error is not None
-    assert error["message"] == "Process killed due to timeout of 1 seconds"
-    (line,) = [text for text in host.messages() if text.startswith("<out> pid ")]
-    wait_until(lambda: ended(int(line.split()[-1])))
+    (host.root / "resources" / "s.sh").write_text("#!/bin/bash\necho pid $$\nsleep 600\n")
+    lines: list[str] = []
+    timeout = 1
+    while not lines:  # the machine may be so busy that the script did not begin in time
+        error = run("run", module="script_runner.tasks", script_path="s.sh", timeout=timeout).error
+        assert error is not None
+        assert error["message"] == f"Process killed due to timeout of {timeout} seconds"
+        lines = [text for text in host.messages() if text.startswith("<out> pid ")]
+        timeout *= 2
+    wait_until(lambda: ended(int(lines[0].split()[-1])))
 
 
-def test_an_operation_in_time_is_not_disturbed_by_its_timeout(run: Run) -> None:
-    """Also not the next one in the same runner."""
-    first = run("sleeps", seconds=0.05, timeout=0.2).result
-    assert run("sleeps", seconds=0.4).result == first
+def test_an_operation_in_time_is_not_disturbed_by_its_timeout(
+    server: ForkServer, host: MemoryHost, request_of: Callable[..., OperationRequest], clock: FakeClock
+) -> None:
+    """Also not the next one in the same runner, which runs when the time of the first is over."""
+    pool = RunnerPool(server.client, host, owner="e6", clock=clock)
+    first = pool.run(request_of("sleeps", seconds=0.05, timeout=0.2)).result
+    clock.advance(1)
+    assert pool.run(request_of("sleeps", seconds=0.4)).result == first
+    pool.close()
 
 
 @pytest.mark.parametrize("function", ["prints_for_ever", "logs_for_ever"])
@@ -390,18 +415,20 @@ def test_a_runner_that_left_processes_is_not_used_again_and_they_live_on(run: Ru
     os.kill(service, signal.SIGKILL)
 
 
-def test_a_runner_that_dies_between_operations_is_replaced(run: Run) -> None:
+def test_a_runner_that_dies_between_operations_is_replaced(run: Run, tmp_path: Path) -> None:
     """The next operation does not notice."""
-    assert run("leaves_a_thread_that_kills").ok
-    pid = run("pid").result
+    pid = run("leaves_a_thread_that_kills", when=str(tmp_path / "go")).result
+    (tmp_path / "go").touch()
     wait_until(lambda: ended(pid))
     assert run("pid").ok
 
 
 def test_operations_run_at_the_same_time_up_to_the_limit(
-    pool: RunnerPool, request_of: Callable[..., OperationRequest], limits: PoolLimits
+    pool: RunnerPool, request_of: Callable[..., OperationRequest], limits: PoolLimits, tmp_path: Path
 ) -> None:
-    """More wait in line, and all end."""
+    """None ends before as many have begun as may run at once; more wait in line, and all end."""
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
     outcomes: list[OperationOutcome] = []
     arrived = threading.Semaphore(0)
 
@@ -411,12 +438,12 @@ def test_operations_run_at_the_same_time_up_to_the_limit(
 
     count = limits.runners * 2 + 1
     for number in range(count):
-        pool.submit(request_of("sleeps", task_id=f"t{number}", seconds=0.3), take)
+        pool.submit(request_of("meets", task_id=f"t{number}", place=str(meeting), count=limits.runners), take)
     for _ in range(count):
-        assert arrived.acquire(timeout=20)
+        assert arrived.acquire(timeout=PATIENCE)
     assert sorted(outcome.task_id for outcome in outcomes) == sorted(f"t{number}" for number in range(count))
     assert len({outcome.result for outcome in outcomes}) == limits.runners
-    assert pool.drain(5)
+    assert pool.drain(PATIENCE)
 
 
 def test_environments_share_the_places_of_the_pool(
@@ -433,7 +460,7 @@ def test_environments_share_the_places_of_the_pool(
         environment = (plugin, other, RunnerEnvironment(name="third", paths=plugin.paths))[number % 3]
         request = request_of("sleeps", task_id=f"t{number}", environment=environment, seconds=0.01)
         pool.submit(request, lambda outcome: outcomes.append(outcome.task_id))
-    assert pool.drain(30)
+    assert pool.drain(PATIENCE)
     assert sorted(outcomes) == sorted(f"t{number}" for number in range(24))
     pool.close()
 
@@ -453,7 +480,7 @@ def test_the_start_of_an_operation_is_told_once_before_its_end(
     order: list[str] = []
     done = threading.Event()
     pool.submit(request_of("quits"), lambda outcome: (order.append("done"), done.set()), lambda: order.append("start"))
-    assert done.wait(20)
+    assert done.wait(PATIENCE)
     assert order == ["start", "done"]
 
 
@@ -466,7 +493,7 @@ def test_a_callback_that_raises_does_not_harm_the_pool(
         raise ValueError("on purpose")
 
     pool.submit(request_of("noop"), fail, fail)
-    assert pool.drain(10)
+    assert pool.drain(PATIENCE)
     assert run("noop").ok
 
 
@@ -506,8 +533,9 @@ def test_the_end_of_the_fork_server_fails_the_running_operations(
     server.wait_ready()
     pool = RunnerPool(server.client, host, owner="e4", clock=SystemClock())
     assert pool.run(request_of("noop")).ok
-    threading.Timer(0.3, lambda: os.kill(server.pid, signal.SIGKILL)).start()
-    error = pool.run(request_of("loops")).error
+    running = Running(pool, request_of("tells_and_loops"), host)
+    os.kill(server.pid, signal.SIGKILL)
+    error = running.outcome().error
     assert error is not None
     assert error["message"] == "Process terminated (rc=-9)"
     later = pool.run(request_of("noop")).error
@@ -536,16 +564,12 @@ def test_both_sides_of_a_relationship_are_saved(run: Run, host: MemoryHost) -> N
     assert host.instances["app_1"]["runtime_properties"] == {"by": "target"}
 
 
-def test_a_conflict_at_the_end_is_a_recoverable_failure(
-    pool: RunnerPool, request_of: Callable[..., OperationRequest], host: MemoryHost
-) -> None:
+def test_a_conflict_at_the_end_is_a_recoverable_failure(begin: Begin, host: MemoryHost, tmp_path: Path) -> None:
     """Somebody else stored a newer version while the operation ran."""
-    outcomes: list[OperationOutcome] = []
-    done = threading.Event()
-    pool.submit(request_of("writes_slowly"), lambda outcome: (outcomes.append(outcome), done.set()))
-    threading.Timer(0.25, lambda: host.instances["vm_1"].update(version=9)).start()
-    assert done.wait(20)
-    error = outcomes[0].error
+    running = begin("writes_and_waits", until=str(tmp_path / "go"))
+    host.instances["vm_1"].update(version=9)
+    (tmp_path / "go").touch()
+    error = running.outcome().error
     assert error is not None
     assert error["kind"] == "recoverable"
     assert "Node instance update conflict [current version=9, update version=1]" in error["message"]

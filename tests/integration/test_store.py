@@ -67,7 +67,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_json_value_comes_back_as_it_went(store: Store, value: object) -> None:
     assert kept(store, value) == value
 

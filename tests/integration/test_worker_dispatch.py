@@ -14,6 +14,8 @@ from manager_core.executions.dispatch.notifications import NotificationWatch
 from manager_core.executions.dispatch.procrastinate import ProcrastinateWatch, defer_wake_up
 from manager_core.executions.dispatch.signals import announce
 from manager_core.executions.tables import Execution
+from tests.support.clock import PATIENCE
+from tests.support.processes_of_tests import wait_until
 from tests.support.rows import a_deployment, an_execution
 
 ADMIN = system_caller("default_tenant")
@@ -54,12 +56,8 @@ def test_a_job_is_taken_and_gone_and_its_watch_can_be_stopped(core: Core) -> Non
         defer_wake_up(session)
     watch.start()
     try:
-        assert heard.wait(20)
-        for _ in range(200):
-            if counts(core)[1] == 0:
-                break
-            threading.Event().wait(0.05)
-        assert counts(core)[1] == 0
+        assert heard.wait(PATIENCE)
+        wait_until(lambda: counts(core)[1] == 0)
     finally:
         watch.stop()
 
@@ -71,11 +69,11 @@ def test_a_commit_elsewhere_is_heard(core: Core) -> None:
     watch = kind(core.settings.url, heard.set)
     watch.start()
     try:
-        assert heard.wait(20), "it announces itself"
+        assert heard.wait(PATIENCE), "it announces itself"
         heard.clear()
         an_execution(core)
         with core.store.write() as session:
             announce(session)
-        assert heard.wait(20)
+        assert heard.wait(PATIENCE)
     finally:
         watch.stop()

@@ -14,9 +14,19 @@ from manager_core.bootstrap import Core, build
 from tests.conftest import BOTH
 from tests.integration.test_crash import WorkerProcess
 from tests.support.databases import SERVER, PostgresTemplate, test_settings
-from tests.support.running import a_running_deployment, a_worker, ended, event_types, lines, start, status, until
+from tests.support.running import (
+    a_running_deployment,
+    a_worker,
+    ended,
+    event_types,
+    let_go,
+    lines,
+    start,
+    status,
+    until,
+)
 
-LEASE = {"lease_seconds": 4.0, "grace_seconds": 1.0}
+LEASE_SECONDS = 6.0
 
 
 @pytest.fixture(params=BOTH)
@@ -30,7 +40,7 @@ def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
         template = request.getfixturevalue("postgres_template")
         assert isinstance(template, PostgresTemplate)
         name, url = template.clone()
-    core = build(test_settings(data_dir, database_url=url, **LEASE))
+    core = build(test_settings(data_dir, database_url=url, lease_seconds=LEASE_SECONDS, grace_seconds=1.0))
     try:
         a_running_deployment(core, instances=3)
         yield core
@@ -45,8 +55,8 @@ def test_operations_of_a_paused_worker_end_before_another_worker_begins_them(cor
     log = tmp_path / "log"
     paused = WorkerProcess(core)
     try:
-        key = start(core, "graph", parameters={"operation": "op.pulse", "path": str(log), "seconds": 7})
-        until(core, lambda: len(set(lines(log))) == 3)
+        key = start(core, "graph", parameters={"operation": "op.pulse", "path": str(log)})
+        until(core, lambda: len(set(lines(log))) >= 3)
         first = set(lines(log))
         paused._process.send_signal(signal.SIGSTOP)
         with a_worker(core):
@@ -54,6 +64,7 @@ def test_operations_of_a_paused_worker_end_before_another_worker_begins_them(cor
             work = lines(log)
             taken_over = next(number for number, pid in enumerate(work) if pid not in first)
             paused._process.send_signal(signal.SIGCONT)
+            let_go(log)
             execution = ended(core, key)
         assert not first & set(lines(log)[taken_over:]), "nobody works on what was given to another"
         assert execution.status == "terminated"

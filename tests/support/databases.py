@@ -105,7 +105,7 @@ class PostgresTemplate:
 
     @staticmethod
     def _execute(statement: str, *names: str) -> None:
-        with psycopg.connect(_plain(SERVER), autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(_plain(SERVER), autocommit=True, connect_timeout=60) as connection:
             connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
 
 
@@ -134,7 +134,7 @@ def _plain(url: str) -> str:
 def require_postgres() -> None:
     """Skip the test when there is no server, or fail it when `REQUIRE_POSTGRES=1`."""
     try:
-        psycopg.connect(_plain(SERVER), connect_timeout=5).close()
+        psycopg.connect(_plain(SERVER), connect_timeout=60).close()
     except psycopg.OperationalError as error:
         if os.environ.get("REQUIRE_POSTGRES") == "1":
             pytest.fail(f"REQUIRE_POSTGRES=1, but TEST_POSTGRES_URL does not answer: {error}")

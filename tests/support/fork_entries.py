@@ -47,7 +47,7 @@ def dies(_argument: Any, _descriptors: Descriptors) -> None:
 
 def sleeps(_argument: Any, _descriptors: Descriptors) -> None:
     """Wait to be ended."""
-    threading.Event().wait(60)
+    threading.Event().wait(600)
 
 
 def describes(argument: Any, _descriptors: Descriptors) -> None:
@@ -76,7 +76,7 @@ def echoes(_argument: Any, descriptors: Descriptors) -> None:
 
 def starts_a_sleeper(_argument: Any, descriptors: Descriptors) -> None:
     """Start a process in the same group, tell its pid, wait."""
-    sleeper = subprocess.Popen(["sleep", "60"])
+    sleeper = subprocess.Popen(["sleep", "600"])
     os.write(descriptors["channel"], str(sleeper.pid).encode())
     sleeper.wait()
 
@@ -88,7 +88,7 @@ def spawns_through_the_server(_argument: Any, descriptors: Descriptors) -> None:
     client = ForkServerClient.from_descriptor(descriptors["server"])
     pid = client.spawn(Spawn("tests.support.fork_entries:sleeps"))
     os.write(descriptors["channel"], str(pid).encode())
-    threading.Event().wait(60)
+    threading.Event().wait(600)
 
 
 def leaves_a_copy_behind(_argument: Any, descriptors: Descriptors) -> None:
@@ -99,7 +99,7 @@ def leaves_a_copy_behind(_argument: Any, descriptors: Descriptors) -> None:
     pid = client.spawn(Spawn("tests.support.fork_entries:sleeps"))
     copy = os.fork()
     if copy == 0:
-        threading.Event().wait(60)
+        threading.Event().wait(600)
         os._exit(0)
     os.write(descriptors["channel"], f"{pid} {copy}".encode())
     os._exit(0)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler.clock import SystemClock
+from tests.support.clock import PATIENCE
 from tests.support.processes import REPOSITORY, Manager, cfy_environment
 from tests.support.warm_cfy import WarmCfy
 
@@ -28,7 +29,7 @@ def deploy_life(cfy: WarmCfy, name: str = "life") -> str:
     return name
 
 
-def until(true: Callable[[], Any], seconds: float = 60) -> Any:
+def until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Ask until the answer is true; return it."""
     clock = SystemClock()
     deadline = clock.monotonic() + seconds

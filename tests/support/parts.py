@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.clock import SystemClock
+from tests.support.clock import PATIENCE
 from tests.support.processes import PASSWORD, REPOSITORY, Process, product_environment
 
 KEY = "a-key-for-all-hosts"
@@ -35,7 +36,7 @@ class Api(Part):
     def __init__(self, data_dir: Path, *arguments: str, command: str = "serve", **environment: str) -> None:
         super().__init__(data_dir, command, *arguments, **environment)
 
-    def ready(self, seconds: float = 60) -> Api:
+    def ready(self, seconds: float = PATIENCE) -> Api:
         """Wait until it serves."""
         match = self.wait_for(r"ready on (http://[^:\s]+:\d+)", seconds)
         self.url = match[1]
@@ -52,14 +53,14 @@ class Api(Part):
         }
         request = urllib.request.Request(f"{self.url}/api/v3.1{path}", data=data, headers=headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 content = answer.read()
                 parsed = "json" in answer.headers.get("Content-Type", "")
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}\n{self.output}") from None
         return json.loads(content) if parsed and content else content
 
-    def until(self, path: str, wanted: Any, seconds: float = 90) -> Any:
+    def until(self, path: str, wanted: Any, seconds: float = PATIENCE) -> Any:
         """Ask for `path` until `wanted(answer)` holds, and return the answer."""
         clock = SystemClock()
         deadline = clock.monotonic() + seconds
@@ -70,7 +71,7 @@ class Api(Part):
             assert clock.monotonic() < deadline, f"{path}: {found}\n{self.output}"
             clock.wait(0.1)
 
-    def ended(self, execution_id: str, seconds: float = 90) -> dict[str, Any]:
+    def ended(self, execution_id: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Return an execution once it has ended."""
         found: dict[str, Any] = self.until(f"/executions/{execution_id}", lambda it: it["status"] in ENDED, seconds)
         return found

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.clock import PATIENCE
+
 REPOSITORY = Path(__file__).parent.parent.parent
 PASSWORD = "acceptance-password"
 
@@ -86,7 +88,7 @@ class Process:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """Return the first match of `pattern` in the output; fail when it does not come or the process ends."""
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -102,13 +104,13 @@ class Process:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def finish(self, seconds: float = 60) -> int:
+    def finish(self, seconds: float = PATIENCE) -> int:
         """Wait until the process ends by itself and return its exit status."""
         status = self._process.wait(seconds)
         self._reader.join(seconds)
         return status
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = PATIENCE) -> int:
         """Send a signal to the process itself and return its exit status."""
         if self._process.poll() is None:
             os.kill(self._process.pid, number)
@@ -116,14 +118,14 @@ class Process:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(60)
             raise AssertionError(f"the process did not stop within {seconds} s:\n{self.output}") from None
 
     def kill_group(self) -> None:
         """End whatever is left of the process's session; for the end of a test."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 class Manager(Process):
@@ -140,7 +142,7 @@ class Manager(Process):
             cwd=REPOSITORY,
         )
 
-    def ready(self, seconds: float = 60) -> Manager:
+    def ready(self, seconds: float = PATIENCE) -> Manager:
         """Wait until it serves."""
         match = self.wait_for(r"ready on http://([^:\s]+):(\d+)", seconds)
         self.seconds_to_ready = time.monotonic() - self.started_at
@@ -155,7 +157,7 @@ class Manager(Process):
         """Return the JSON answer of a GET below `/api/v3.1`, as admin in the default tenant."""
         request = urllib.request.Request(f"{self.url}/api/v3.1{path}", headers={"Tenant": "default_tenant"})
         request.add_header("Authorization", "Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode())
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read())
 
 
@@ -180,7 +182,7 @@ class Cfy:
             "-t", "default_tenant",
         ]  # fmt: skip
 
-    def __call__(self, *arguments: str, ok: bool = True, seconds: float = 120) -> str:
+    def __call__(self, *arguments: str, ok: bool = True, seconds: float = 2 * PATIENCE) -> str:
         """Run a command and return its output; `ok` says whether it must end with status 0."""
         done = subprocess.run(
             [str(self._cfy), *arguments],

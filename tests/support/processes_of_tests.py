@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.clock import PATIENCE
+
 
 def still_there(pid: int) -> bool:
     """Return whether a process runs (a zombie does not)."""
@@ -24,7 +26,7 @@ def ended(pid: int) -> bool:
     return not still_there(pid)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for something that happens in another process and tells nobody."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -223,8 +223,29 @@ def sleeps(seconds=0.3, **_):
     return os.getpid()
 
 
+def meets(place, count, **_):
+    """End when so many have begun."""
+    Path(place, ctx.task_id).touch()
+    while len(list(Path(place).iterdir())) < count:
+        pause(0.01)
+    return os.getpid()
+
+
+def tells_and_loops(**_):
+    ctx.logger.info("%d", os.getpid())
+    while True:
+        pause(1)
+
+
+def writes_and_waits(until, **_):
+    ctx.instance.runtime_properties["slow"] = True
+    ctx.logger.info("%d", os.getpid())
+    while not Path(until).exists():
+        pause(0.01)
+
+
 def leaves_a_process(**_):
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["sleep", "600"])
     return [os.getpid(), process.pid]
 
 
@@ -238,12 +259,14 @@ def surroundings(**_):
     return [os.environ.get("LEAKED"), str(Path.cwd()), sys.stdout is not None]
 
 
-def leaves_a_thread_that_kills(**_):
+def leaves_a_thread_that_kills(when, **_):
     def later():
-        pause(0.2)
+        while not Path(when).exists():
+            pause(0.01)
         os._exit(9)
 
     threading.Thread(target=later, daemon=True).start()
+    return os.getpid()
 
 
 def forks_and_uses_ctx(**_):

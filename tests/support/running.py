@@ -15,9 +15,9 @@ from manager_core.events.listing import parse_event_query
 from manager_core.executions.tables import Execution
 from manager_core.nodes.tables import Node, NodeInstance
 from manager_core.runtime.worker import Worker
+from tests.support.clock import PATIENCE
 
 ADMIN = system_caller("default_tenant")
-PATIENCE = 45.0
 
 PLUGIN = '''
 import os
@@ -36,24 +36,31 @@ def noop(**kwargs):
     """Do nothing."""
 
 
-def work(path=None, seconds=0, **kwargs):
-    """Note that it began and that it ended."""
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.02)
+
+
+def work(path=None, seconds=0, held=None, **kwargs):
+    """Note that it began and that it ended; instances from number `held` on wait in between for the file PATH.go."""
     name = operation_ctx.instance.id
     note(path, "begin " + name)
+    if held is not None and int(name.rpartition("_")[2]) >= held:
+        wait_for(path + ".go")
     time.sleep(seconds)
     note(path, "end " + name)
     operation_ctx.instance.runtime_properties["done"] = True
 
 
 @operation(resumable=True)
-def resumable_work(path=None, seconds=0, **kwargs):
-    work(path=path, seconds=seconds)
+def resumable_work(path=None, seconds=0, held=None, **kwargs):
+    work(path=path, seconds=seconds, held=held)
 
 
 @operation(resumable=True)
-def pulse(path=None, seconds=0, **kwargs):
-    """Note twenty times a second which process is at work."""
-    for _ in range(int(seconds * 20)):
+def pulse(path=None, **kwargs):
+    """Note twenty times a second which process is at work, until there is a file PATH.go."""
+    while not os.path.exists(path + ".go"):
         note(path, str(os.getpid()))
         time.sleep(0.05)
 
@@ -80,15 +87,17 @@ def graph(ctx, operation="op.noop", **kwargs):
     build(ctx, name="work").execute()
 
 
-def slow(ctx, seconds=20, **kwargs):
-    for _ in range(int(seconds * 20)):
+def slow(ctx, **kwargs):
+    """Wait for a cancel."""
+    while True:
         if api.has_cancel_request():
             raise api.ExecutionCancelled()
         time.sleep(0.05)
 
 
-def deaf(ctx, seconds=20, **kwargs):
-    time.sleep(seconds)
+def deaf(ctx, until="/dev/null/never", **kwargs):
+    """Wait for a file, whatever is asked meanwhile."""
+    wait_for(until)
 
 
 def boom(ctx, **kwargs):
@@ -214,6 +223,16 @@ def until(core: Core, condition: Callable[[], Any], seconds: float = PATIENCE) -
             return found
         core.clock.wait(0.02)
     raise AssertionError("it never came true")
+
+
+def let_go(log: Path) -> None:
+    """Let the operations end that are held."""
+    log.with_name(log.name + ".go").touch()
+
+
+def one_is_in_time(seconds: float, measure: Callable[[], float], tries: int = 10) -> bool:
+    """Tell whether one of some tries takes less: a busy machine delays the one or the other, a slow product all."""
+    return any(measure() < seconds for _ in range(tries))
 
 
 def status(core: Core, execution_id: str) -> str:

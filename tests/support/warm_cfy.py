@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from tests.support.clock import PATIENCE
 from tests.support.processes import PASSWORD, REPOSITORY, Cfy, Manager, Process, cfy_environment
 
 
@@ -33,7 +34,7 @@ class WarmCfy(Cfy):
             start_new_session=True,
         )
 
-    def __call__(self, *arguments: str, ok: bool = True, seconds: float = 120) -> str:
+    def __call__(self, *arguments: str, ok: bool = True, seconds: float = 2 * PATIENCE) -> str:
         assert self._server.stdin is not None and self._server.stdout is not None
         self._output.write_text("")
         watchdog = threading.Timer(seconds, self.close)
@@ -66,7 +67,7 @@ class WarmCfy(Cfy):
         """End the process that commands are forked from, and any command still running."""
         if self._server.poll() is None:
             os.killpg(self._server.pid, signal.SIGKILL)
-            self._server.wait(10)
+            self._server.wait(60)
         for pipe in (self._server.stdin, self._server.stdout):
             if pipe is not None:
                 pipe.close()

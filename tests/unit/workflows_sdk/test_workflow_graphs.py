@@ -71,7 +71,7 @@ def test_the_guide_s_forms_work_as_printed() -> None:
 
 def test_ready_tasks_run_side_by_side() -> None:
     """Eight tasks that wait for each other end only if they run at the same time."""
-    meeting = threading.Barrier(8, timeout=20)
+    meeting = threading.Barrier(8, timeout=120)
 
     def build(ctx: Any, graph: Any, log: list[str]) -> None:
         for _ in range(8):
@@ -146,7 +146,7 @@ def test_the_failure_is_raised_when_the_patience_after_it_is_over() -> None:
     release = threading.Event()
 
     def build(ctx: Any, graph: Any, log: list[str]) -> None:
-        slow = ctx.local_task(lambda: release.wait(20), name="slow")
+        slow = ctx.local_task(lambda: release.wait(120), name="slow")
         graph.sequence().add(slow, step(ctx, log, "after slow"))
         graph.add_task(broken(ctx, log, "bad"))
 
@@ -162,7 +162,7 @@ def test_what_still_runs_when_a_graph_is_given_up_starts_nothing_when_it_ends() 
     threads: list[threading.Thread] = []
 
     def build(ctx: Any, graph: Any, log: list[str]) -> None:
-        slow = ctx.local_task(lambda: threads.append(threading.current_thread()) or release.wait(20), name="slow")
+        slow = ctx.local_task(lambda: threads.append(threading.current_thread()) or release.wait(120), name="slow")
         graph.sequence().add(slow, step(ctx, log, "after slow"))
         bad = broken(ctx, log, "bad")
         graph.add_task(bad)
@@ -170,7 +170,7 @@ def test_what_still_runs_when_a_graph_is_given_up_starts_nothing_when_it_ends() 
     played, log = run(build, wait_after_fail=0)
     release.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert played.status == "failed" and log == ["bad"]
 
 
