@@ -32,6 +32,7 @@ from tests.support.databases import PostgresTemplate, SqliteTemplate, test_setti
 from tests.support.parts import Api, Part
 from tests.support.processes import REPOSITORY, product_environment
 from tests.support.rows import a_deployment, an_execution
+from tests.support.warm_product import WarmProduct
 
 pytestmark = pytest.mark.postgres
 
@@ -367,8 +368,11 @@ def test_a_database_that_holds_something_is_refused(
         ("postgresql://nobody:secret@127.0.0.1:1/nothing", r"error: .*nobody:\*\*\*@127.0.0.1:1/nothing cannot .*\n"),
     ],
 )
-def test_a_wrong_url_is_one_line_and_status_1(source: Path, tmp_path: Path, url: str, told: str) -> None:
-    done = migrate_command(tmp_path / "new", "--from-sqlite", str(source), DATABASE_URL=url)
+def test_a_wrong_url_is_one_line_and_status_1(
+    product: WarmProduct, source: Path, tmp_path: Path, url: str, told: str
+) -> None:
+    environment = product_environment(tmp_path / "new", DATABASE_URL=url)
+    done = product.run("manager_core", "migrate", "--from-sqlite", str(source), environment=environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(told, done.stderr), done.stderr
 

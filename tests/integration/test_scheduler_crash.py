@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import random
-import signal
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from manager_core.bootstrap import Core, build
 from manager_core.executions.tables import Execution
 from manager_core.schedules.tables import ExecutionSchedule, ScheduleRecord
 from scheduler.recurrence import parse
+from tests.support.clock import PATIENCE
 from tests.support.databases import PostgresTemplate, test_settings
-from tests.support.processes import REPOSITORY, Process, product_environment
+from tests.support.processes import product_environment
 from tests.support.rows import a_deployment
+from tests.support.warm_product import WarmProduct
 
-SECONDS = 60.0
+KILLS = 50
 SCHEDULES = 12
 SCHEDULERS = 3
 STEP = timedelta(seconds=1)
@@ -70,29 +69,41 @@ def schedules_of(core: Core) -> dict[int, datetime]:
     return made
 
 
-def test_kills_at_random_moments_lose_and_double_nothing(database: tuple[Core, dict[str, str]]) -> None:
+def test_kills_at_random_moments_lose_and_double_nothing(
+    database: tuple[Core, dict[str, str]], product: WarmProduct
+) -> None:
     core, environment = database
     first = schedules_of(core)
-    commands = [["-m", "scheduler"]] * SCHEDULERS + [["-m", "manager_core", "worker"]]
-    running = [Process([sys.executable, *command], environment, REPOSITORY) for command in commands]
+    commands = [["scheduler"]] * SCHEDULERS + [["manager_core", "worker"]]
+    weights = [3] * SCHEDULERS + [1]  # a worker takes long to be back
+    running = [product.start(*command, environment=environment) for command in commands]
     chance = random.Random(1)
+    deadline = core.clock.monotonic() + 2 * PATIENCE
     kills = 0
-    deadline = time.monotonic() + SECONDS
     try:
-        while time.monotonic() < deadline:
-            core.clock.wait(chance.uniform(0.1, 1.5))
-            victim = chance.randrange(len(running))
-            running[victim].stop(signal.SIGKILL)
-            running[victim].kill_group()
-            running[victim] = Process([sys.executable, *commands[victim]], environment, REPOSITORY)
+        while kills < KILLS or fired(core) < 5 * SCHEDULES:
+            assert core.clock.monotonic() < deadline, f"{kills} kills, {fired(core)} fired"
+            core.clock.wait(chance.uniform(0.05, 0.7))
+            (victim,) = chance.choices(range(len(running)), weights)
+            running[victim].kill()
+            running[victim].wait()
+            running[victim] = product.start(*commands[victim], environment=environment)
             kills += 1
     finally:
         for process in running:
-            process.kill_group()
-    last = Process([sys.executable, "-m", "scheduler", "--once"], environment, REPOSITORY)
-    assert last.finish() == 0, last.output
-    assert kills > 20
+            process.kill()
+            process.wait()
+    last = product.run("scheduler", "--once", environment=environment)
+    assert last.returncode == 0, last.stderr
     check(core, first)
+
+
+def fired(core: Core) -> int:
+    """Return how many occurrences have fired."""
+    table = ScheduleRecord.__table__  # type: ignore[attr-defined]
+    with core.store.read() as session:
+        statement = select(func.count()).where(table.c.outcome == "fired")
+        return int(session.connection().execute(statement).scalar_one())
 
 
 def check(core: Core, first: dict[int, datetime]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,8 +17,10 @@ from manager_core.store import engine as engines
 from manager_core.store.engine import make_engine, network, refuse_old
 from manager_core.store.problems import is_passing, one_line, start_problem
 from tests.support.databases import PostgresTemplate, test_settings
-from tests.support.processes import REPOSITORY, product_environment
+from tests.support.processes import product_environment
+from tests.support.warm_product import WarmProduct
 
+Start = Callable[..., subprocess.CompletedProcess[str]]
 MANAGER = "manager_core"
 SCHEDULER = "scheduler"
 COMMANDS = {
@@ -35,17 +36,14 @@ COMMANDS = {
 NOBODY_LISTENS = "postgresql+psycopg://someone:secret-word@127.0.0.1:1/nothing"
 
 
-def start(command: str, data_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", *COMMANDS[command]],
-        env=product_environment(data_dir, **environment) | {"CLOUDIFY_DATA_DIR": str(data_dir)},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+@pytest.fixture
+def start(product: WarmProduct, tmp_path: Path) -> Start:
+    """Run a command on `tmp_path` that is expected to end by itself."""
+
+    def run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return product.run(*COMMANDS[command], environment=product_environment(tmp_path, **environment))
+
+    return run
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -56,8 +54,8 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_database_that_is_down_is_named_without_its_password(command: str, tmp_path: Path) -> None:
-    told = refused(start(command, tmp_path, DATABASE_URL=NOBODY_LISTENS))
+def test_a_database_that_is_down_is_named_without_its_password(command: str, start: Start) -> None:
+    told = refused(start(command, DATABASE_URL=NOBODY_LISTENS))
     assert "someone:***@127.0.0.1:1/nothing cannot be reached" in told
     assert "secret-word" not in told
     assert "refused" in told
@@ -67,29 +65,29 @@ def test_a_database_that_is_down_is_named_without_its_password(command: str, tmp
     "url", ["nonsense", "mysql+nodriver://host/name", "postgresql+psycopg://h:port/x", "oracle://h"]
 )
 @pytest.mark.parametrize("command", ["serve", "migrate", "once"])
-def test_a_wrong_url_is_told_with_what_a_right_one_looks_like(command: str, url: str, tmp_path: Path) -> None:
-    assert "DATABASE_URL is not usable" in refused(start(command, tmp_path, DATABASE_URL=url))
+def test_a_wrong_url_is_told_with_what_a_right_one_looks_like(command: str, url: str, start: Start) -> None:
+    assert "DATABASE_URL is not usable" in refused(start(command, DATABASE_URL=url))
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "once", "create-admin"])
-def test_a_database_of_a_newer_version_is_named_and_left_alone(command: str, tmp_path: Path) -> None:
-    assert start("migrate", tmp_path).returncode == 0
+def test_a_database_of_a_newer_version_is_named_and_left_alone(command: str, start: Start, tmp_path: Path) -> None:
+    assert start("migrate").returncode == 0
     with sqlite3.connect(tmp_path / "manager.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert "9999" in refused(start(command, tmp_path))
+    assert "9999" in refused(start(command))
 
 
-def test_a_database_or_a_user_that_does_not_exist_is_named(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_a_database_or_a_user_that_does_not_exist_is_named(request: pytest.FixtureRequest, start: Start) -> None:
     template: PostgresTemplate = request.getfixturevalue("postgres_template")
     name, url = template.clone()
     template.give_back(name)
-    told = refused(start("serve", tmp_path, DATABASE_URL=url.replace(name, "no_such_database_here")))
+    told = refused(start("serve", DATABASE_URL=url.replace(name, "no_such_database_here")))
     assert "no_such_database_here" in told
     assert "does not exist" in told
 
 
-def test_a_wrong_setting_of_the_scheduler_is_named(tmp_path: Path) -> None:
-    assert "timezone" in refused(start("once", tmp_path, CLOUDIFY_TIMEZONE="Mars/Olympus"))
+def test_a_wrong_setting_of_the_scheduler_is_named(start: Start) -> None:
+    assert "timezone" in refused(start("once", CLOUDIFY_TIMEZONE="Mars/Olympus"))
 
 
 def test_a_server_that_is_too_old_is_refused_with_both_versions(
