@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from sqlalchemy import Text, cast, func, select
 from sqlmodel import Session
 
 from manager_core.blueprints.labels import page_labels
+from manager_core.blueprints.stored_plan import shown
 from manager_core.blueprints.tables import Blueprint, BlueprintLabel
 from manager_core.executions.tables import Execution
 from manager_core.rest.listing import Field, Listing, base_fields, column
@@ -49,7 +49,7 @@ BLUEPRINTS = Listing(
         "state": column(Blueprint.state),
         "error": column(Blueprint.error),
         "error_traceback": column(Blueprint.error_traceback),
-        "plan": Field((func.coalesce(cast(Blueprint.plan, Text), _NO_PLAN),), render=orjson.Fragment, filterable=False),
+        "plan": Field((func.coalesce(cast(Blueprint.plan, Text), _NO_PLAN),), render=shown, filterable=False),
         "requirements": column(Blueprint.requirements, filterable=False),
         "labels": Field(
             (Blueprint.tenant_name, Blueprint.id), batch=page_labels(BlueprintLabel, "blueprint_id"), filterable=False

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from manager_core.blueprints.stored_plan import PlanJson
 from manager_core.states import BlueprintState
 from manager_core.store.base import ResourceColumns, instant, json_column, required_instant, row_id
 
@@ -21,7 +22,7 @@ class Blueprint(ResourceColumns, table=True):
     storage_id: int | None = row_id()
     id: str = Field(index=True)
     main_file_name: str | None = None
-    plan: dict[str, Any] | None = json_column()
+    plan: dict[str, Any] | None = Field(default=None, sa_type=PlanJson, nullable=True)
     requirements: dict[str, Any] | None = json_column()
     description: str | None = None
     updated_at: datetime | None = instant()
