@@ -1,4 +1,4 @@
 #!/bin/sh
 # Long enough to be cancelled while it runs.
 ctx logger info "going to sleep"
-sleep 60
+sleep 600

@@ -4,6 +4,6 @@ mode=$(ctx instance runtime-properties mode 2>/dev/null || echo fail)
 ctx logger info "mode ${mode}"
 case "${mode}" in
   work) ;;
-  hang) sleep 60 ;;
+  hang) sleep 600 ;;
   *) exit 1 ;;
 esac
