@@ -1,7 +1,7 @@
 """Which tasks of a stored graph to build again, and what they wait for (workflow-runtime.md §3.4).
 
 Records go in, a plan comes out; the shell makes the tasks. What had ended stays away, so nothing that
-succeeded runs twice.
+succeeded runs twice; of what had failed nobody knows what was made of it, so that is decided again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 TERMINAL = frozenset({"succeeded", "failed", "rescheduled"})
+UNHAPPY = frozenset({"failed", "rescheduled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,24 @@ class Plan:
     dependencies: dict[str, list[str]] = field(default_factory=dict)
 
 
-def restore_plan(stored: Iterable[StoredTask]) -> Plan:
+def restore_plan(stored: Iterable[StoredTask], *, decide_again: bool = False) -> Plan:
     """Return what to build of a graph found in storage.
 
     Tasks in a terminal state are left out. A dependency on one of them is dropped, unless it was retried: then it
     becomes one on the retry that is still active. A subgraph of which a member is under way counts as started, and so
     does the one that contains it. A task whose subgraph had ended is left out with it.
+
+    Args:
+        decide_again: build those tasks too that failed, or asked for a retry, and have none. Whoever ran the graph was
+            lost, perhaps before it came to what follows from that; without them what waits for a failure would run. A
+            dependency on something inside such a subgraph is one on the subgraph.
     """
     known = {task.id: task for task in stored}
     retry_of = {task.retried: task.id for task in known.values() if task.retried}
-    alive = {task.id for task in known.values() if _alive(task, known)}
+    undecided = {
+        task.id for task in known.values() if decide_again and task.state in UNHAPPY and task.id not in retry_of
+    }
+    alive = {task.id for task in known.values() if _alive(task, known, undecided)}
     plan = Plan()
     placed: set[str] = set()
     for task_id in known:
@@ -77,8 +86,10 @@ def restore_plan(stored: Iterable[StoredTask]) -> Plan:
     return plan
 
 
-def _alive(task: StoredTask, known: dict[str, StoredTask]) -> bool:
-    each: StoredTask | None = task
+def _alive(task: StoredTask, known: dict[str, StoredTask], undecided: set[str]) -> bool:
+    if task.state in TERMINAL and task.id not in undecided:
+        return False
+    each = known.get(task.container) if task.container else None
     while each is not None:
         if each.state in TERMINAL:
             return False
@@ -97,6 +108,7 @@ def _place(task_id: str, known: dict[str, StoredTask], alive: set[str], plan: Pl
 
 
 def _active(task_id: str, known: dict[str, StoredTask], retry_of: dict[str, str], alive: set[str]) -> str | None:
+    """Return what is waited for in place of a task: itself, its latest retry, or the failed subgraph it was in."""
     seen: set[str] = set()
     each: str | None = task_id
     while each is not None and each not in seen:
@@ -104,4 +116,8 @@ def _active(task_id: str, known: dict[str, StoredTask], retry_of: dict[str, str]
             return each
         seen.add(each)
         each = retry_of.get(each)
-    return None
+    task = known.get(task_id)
+    container = known.get(task.container) if task is not None and task.container else None
+    if task is None or task.state == "succeeded" or container is None or container.state not in UNHAPPY:
+        return None
+    return _active(container.id, known, retry_of, alive)

@@ -9,13 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import case, null, select
 
 from manager_core.access.caller import Caller
 from manager_core.dsl import evaluate
 from manager_core.executions import graphs
 from manager_core.executions.listing import EXECUTIONS, OPERATIONS
 from manager_core.executions.tables import Execution, Operation, TasksGraph
+from manager_core.graph.stored import UNHAPPY
 from manager_core.rest.listing import get_one
 from manager_core.rest.responses import timestamp
 from manager_core.runtime import records
@@ -251,7 +252,17 @@ class DatabaseRuntime:
         """Return the operations of a graph, oldest first."""
         self.writer.flush()
         statement = (
-            select(_O.id, _O.name, _O.state, _O.type, _O.dependencies, _O.parameters, _O.created_at, _O.tasks_graph_id)
+            select(
+                _O.id,
+                _O.name,
+                _O.state,
+                _O.type,
+                _O.dependencies,
+                _O.parameters,
+                _O.created_at,
+                _O.tasks_graph_id,
+                case((_O.state.in_(UNHAPPY), _O.response), else_=null()).label("error"),
+            )
             .where(_O.tasks_graph_id == graph_id)
             .order_by(_O.storage_id)
         )
@@ -262,6 +273,7 @@ class DatabaseRuntime:
             operation["created_at"] = timestamp(operation["created_at"])
             operation["dependencies"] = operation["dependencies"] or []
             operation["parameters"] = operation["parameters"] or {}
+            operation["error"] = (operation["error"] or {}).get("error")
         return found
 
     @queued

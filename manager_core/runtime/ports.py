@@ -239,7 +239,10 @@ class StoredGraphs(Protocol):
         ...
 
     def get_operations(self, graph_id: str) -> list[Record]:
-        """Return the operations of a graph, oldest first, each also with ``tasks_graph_id, created_at``."""
+        """Return the operations of a graph, oldest first, each also with ``tasks_graph_id, created_at, error``.
+
+        ``error`` is what a failed or rescheduled operation raised, as data; None for others, and where it was not kept.
+        """
         ...
 
     def store_operation(self, graph_id: str, operation: Record) -> None:

@@ -42,6 +42,7 @@ import os
 import time
 from cloudify import ctx
 from cloudify.decorators import operation
+from cloudify.exceptions import NonRecoverableError
 
 HELD = 45  # the start of the last five waits, so that the end does not come before the loss
 
@@ -61,6 +62,14 @@ def step(path, **kwargs):
 
 @operation(resumable=True)
 def resumable_step(path, **kwargs):
+    step(path)
+
+
+@operation(resumable=True)
+def the_first_fails(path, **kwargs):
+    if ctx.instance.id.endswith("_000"):
+        note(path, "begin")
+        raise NonRecoverableError("the first one fails")
     step(path)
 """
 GRACE = {"grace_seconds": 1.0}
@@ -305,3 +314,28 @@ def test_an_install_of_fifty_nodes_survives_the_loss_of_its_worker(
     with core.store.read() as session:
         states = session.connection().execute(select(NodeInstance.state, NodeInstance.deployment_id)).all()  # type: ignore[call-overload]
     assert [row.state for row in states if row.deployment_id == "many"] == ["started"] * MANY
+
+
+def test_what_had_failed_before_the_loss_of_the_worker_is_a_failure_after_it(
+    core: Core, workers: list[WorkerProcess], tmp_path: Path
+) -> None:
+    """Nothing that waits for it runs, all else does, and the execution ends with its error."""
+    log = tmp_path / "log"
+    an_install_of_many(core, log, "the_first_fails")
+    workers.append(WorkerProcess(core))
+    key = start(core, "install", "many")
+    until(core, lambda: any(item["message"].startswith("Subgraph failed") for item in events(core, key)))
+    workers[-1].signal(signal.SIGKILL)
+    assert status(core, key) == "started", "it was lost in the middle"
+    let_go(log)
+    workers.append(WorkerProcess(core))
+    execution = ended(core, key)
+    assert (execution.status, execution.resume) == ("failed", True)
+    assert "node_many_000:cloudify.interfaces.lifecycle.create" in (execution.error or "")
+    assert "NonRecoverableError `the first one fails`" in (execution.error or "")
+    begun = [line for line in lines(log) if line.startswith("begin node_many_000 ")]
+    assert begun == [f"begin node_many_000 {LIFECYCLE}create"]
+    others = {f"node_many_{number:03d} {LIFECYCLE}{name}" for number in range(1, MANY) for name in STEPS}
+    assert succeeded_steps(core) == others
+    failures = [item["message"] for item in events(core, key) if item["event_type"] == "task_failed"]
+    assert len(failures) == 2, "the operation and its subgraph, each told once"

@@ -57,3 +57,48 @@ def test_a_chain_of_retries_that_bites_its_tail_is_no_endless_loop() -> None:
         [a_task("a", "failed", retried="b"), a_task("b", "failed", retried="a"), a_task("c", "pending", "a")]
     )
     assert plan.dependencies == {"c": []}
+
+
+class TestDecidingAgain:
+    """After a loss: what had failed, and was not tried again, is there once more."""
+
+    def test_what_failed_without_a_retry_is_built_as_it_was_and_waited_for(self) -> None:
+        tasks = [
+            a_task("a", "failed"),
+            a_task("b", "pending", "a"),
+            a_task("c", "rescheduled"),
+            a_task("d", "succeeded"),
+        ]
+        plan = restore_plan(tasks, decide_again=True)
+        assert plan.tasks == ["a", "b", "c"]
+        assert plan.states == {"a": "failed", "b": "pending", "c": "rescheduled"}
+        assert plan.dependencies == {"a": [], "b": ["a"], "c": []}
+
+    def test_what_was_tried_again_is_left_to_its_retry(self) -> None:
+        tasks = [a_task("a", "failed"), a_task("a2", "failed", retried="a"), a_task("b", "pending", "a")]
+        plan = restore_plan(tasks, decide_again=True)
+        assert plan.tasks == ["a2", "b"] and plan.dependencies["b"] == ["a2"]
+
+    def test_a_failed_subgraph_stands_for_all_that_was_in_it_but_what_succeeded(self) -> None:
+        tasks = [
+            a_task("s", "failed"),
+            a_task("x", "failed", container="s"),
+            a_task("y", "succeeded", container="s"),
+            a_task("z", "pending", "x", container="s"),
+            a_task("after x", "pending", "x"),
+            a_task("after y", "pending", "y"),
+            a_task("after z", "pending", "z"),
+        ]
+        plan = restore_plan(tasks, decide_again=True)
+        assert plan.tasks == ["s", "after x", "after y", "after z"]
+        assert plan.dependencies == {"s": [], "after x": ["s"], "after y": [], "after z": ["s"]}
+
+    def test_a_failed_member_of_a_subgraph_that_goes_on_is_in_it(self) -> None:
+        tasks = [
+            a_task("s", "started"),
+            a_task("x", "failed", container="s"),
+            a_task("y", "pending", "x", container="s"),
+        ]
+        plan = restore_plan(tasks, decide_again=True)
+        assert plan.tasks == ["s", "x", "y"]
+        assert plan.states == {"s": "started", "x": "failed", "y": "pending"}

@@ -308,10 +308,119 @@ def test_a_retry_of_a_subgraph_is_stored_with_what_is_in_it() -> None:
     assert [each["state"] for each in members] == ["succeeded"]
 
 
+TRIED: list[str] = []
+
+
 def try_two_instead(subgraph: Any) -> Any:
+    TRIED.append(subgraph.failed_task.short_description)
     again = subgraph.graph.subgraph("again")
     again.current_retries = subgraph.current_retries + 1
     again.add_task(subgraph.workflow_context.get_node_instance("a_1").execute_operation("i.two"))
     result = HandlerResult.retry()
     result.retried_task = again
     return result
+
+
+class TestAfterALoss:
+    """Whoever executed the graph was lost: nobody has reset anything, and what had failed has failed."""
+
+    def again(self, function: Any, runtime: InMemoryRuntime) -> Played:
+        runtime.events.clear()
+        return play(function, runtime, resume=True)
+
+    def stored(self, runtime: InMemoryRuntime, name: str) -> dict[str, Any]:
+        return next(each for each in runtime.operations.values() if name in repr(each))
+
+    def test_what_waits_for_a_failure_never_runs_and_the_failure_is_the_workflow_s(self) -> None:
+        operations = Operations(two=1)
+        runtime = a_stage(operations)
+        assert play(three, runtime).status == "failed"
+        played = self.again(three, runtime)
+        assert played.status == "failed" and operations.runs == ["one", "two"]
+        assert (played.error or "").startswith("Task failed: op (a_1:i.two): ValueError `boom`")
+        assert played.messages("task_failed") == [], "it was told when it happened"
+
+    def test_a_failure_that_was_ignored_is_ignored_again(self) -> None:
+        @make_or_get_graph
+        def build(ctx: Any) -> Any:
+            graph = ctx.graph_mode()
+            instance = ctx.get_node_instance("a_1")
+            first, second = instance.execute_operation("i.one"), instance.execute_operation("i.two")
+            first.on_failure = Note("one failed")
+            graph.sequence().add(first, second)
+            return graph
+
+        @declare(resumable=True)
+        def run(ctx: Any, **_: Any) -> None:
+            build(ctx, name="g").execute()
+
+        Note.said.clear()
+        operations = Operations(one=1)
+        runtime = a_stage(operations)
+        assert play(run, runtime).status == "terminated"
+        self.stored(runtime, "i.two")["state"] = "pending"
+        assert self.again(run, runtime).status == "terminated"
+        assert operations.runs == ["one", "two", "two"] and Note.said == ["one failed"] * 2
+
+    def test_a_retry_that_was_not_stored_any_more_is_made(self) -> None:
+        operations = Operations(one=1)
+        runtime = a_stage(operations, RetryDefaults(1, 0, 0))
+        assert play(three, runtime).status == "terminated"
+        for operation in list(runtime.operations.values()):
+            if operation["parameters"]["retried_task"]:
+                del runtime.operations[operation["id"]]
+            elif operation["state"] == "succeeded":
+                operation["state"] = "pending"
+        operations.runs.clear()
+        played = self.again(three, runtime)
+        assert played.status == "terminated" and operations.runs == ["one", "two", "three"]
+        assert "Task succeeded 'op' - one [retry 1/1]" in played.messages("task_succeeded")
+
+    def test_a_failed_subgraph_asks_its_handler_again_with_the_task_that_failed(self) -> None:
+        @make_or_get_graph
+        def build(ctx: Any) -> Any:
+            graph = ctx.graph_mode()
+            subgraph = graph.subgraph("S")
+            subgraph.total_retries = 1
+            subgraph.on_failure = try_two_instead
+            instance = ctx.get_node_instance("a_1")
+            subgraph.add_task(instance.execute_operation("i.one"))
+            graph.sequence().add(subgraph, instance.execute_operation("i.three"))
+            return graph
+
+        @declare(resumable=True)
+        def run(ctx: Any, **_: Any) -> None:
+            build(ctx, name="g").execute()
+
+        operations = Operations(one=9)
+        runtime = a_stage(operations)
+        build(context_of(runtime), name="g")
+        one, subgraph = self.stored(runtime, "i.one"), self.stored(runtime, "SubgraphTask")
+        one["state"] = subgraph["state"] = "failed"
+        TRIED.clear()
+        assert self.again(run, runtime).status == "terminated"
+        assert operations.runs == ["two", "three"] and TRIED == ["op (a_1:i.one)"]
+
+    def test_a_failed_member_fails_its_subgraph(self) -> None:
+        @make_or_get_graph
+        def build(ctx: Any) -> Any:
+            graph = ctx.graph_mode()
+            subgraph = graph.subgraph("S")
+            instance = ctx.get_node_instance("a_1")
+            subgraph.sequence().add(instance.execute_operation("i.one"), instance.execute_operation("i.two"))
+            graph.sequence().add(subgraph, instance.execute_operation("i.three"))
+            return graph
+
+        @declare(resumable=True)
+        def run(ctx: Any, **_: Any) -> None:
+            build(ctx, name="g").execute()
+
+        operations = Operations()
+        runtime = a_stage(operations)
+        build(context_of(runtime), name="g")
+        self.stored(runtime, "i.one")["state"] = "failed"
+        self.stored(runtime, "SubgraphTask")["state"] = "started"
+        played = self.again(run, runtime)
+        assert played.status == "failed" and operations.runs == []
+        assert played.messages("task_failed") == ["Subgraph failed 'S'"]
+        assert "op (a_1:i.one) failed in an earlier run of this execution" in (played.error or "")

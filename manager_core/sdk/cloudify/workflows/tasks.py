@@ -304,6 +304,22 @@ class WorkflowTask:
         task.stored = True
         return task
 
+    def end_as_stored(self, error: dict[str, Any] | None) -> None:
+        """Be over as it was in an earlier run, without telling it again; what follows from that is asked anew.
+
+        Args:
+            error: what it raised, as data; None where that was not kept.
+        """
+        if error is not None:
+            exception = restore(error)
+        elif self._state == TASK_RESCHEDULED:
+            exception = OperationRetry(f"{self.short_description} asked for a retry in an earlier run")
+        else:
+            exception = NonRecoverableError(f"{self.short_description} failed in an earlier run of this execution")
+        self.error = error or describe(exception)
+        self.is_terminated = True
+        self.async_result.result = exception
+
     @classmethod
     def _build(cls, ctx: Any, graph: Any, task_kwargs: dict[str, Any], common: dict[str, Any]) -> WorkflowTask:
         return cls(workflow_context=ctx, **task_kwargs, **common)

@@ -38,7 +38,7 @@ from manager_core.graph.messages import (
     Tick,
 )
 from manager_core.graph.order import linearize, prune
-from manager_core.graph.stored import StoredTask, restore_plan
+from manager_core.graph.stored import UNHAPPY, StoredTask, restore_plan
 
 _LONGEST_WAIT = 1.0  # the loop looks around at least this often, seconds
 
@@ -255,7 +255,11 @@ class TaskDependencyGraph:
 
     @classmethod
     def restore(cls, workflow_context: Any, retrieved_graph: dict[str, Any]) -> TaskDependencyGraph:
-        """Build a stored graph again: what had ended is left out (contract §3.4)."""
+        """Build a stored graph again: what had ended is left out (contract §3.4).
+
+        In a resumed execution tasks that failed and were not tried again are there once more, over as they were: what
+        follows from a failure is decided when the graph is executed, and may have been lost with whoever was to do it.
+        """
         # Handlers of a restored graph make tasks for it, as those of a new one do.
         workflow_context.graph_mode()
         graph = cls(
@@ -265,18 +269,21 @@ class TaskDependencyGraph:
         )
         operations = {each["id"]: each for each in workflow_context.get_operations(retrieved_graph["id"])}
         plan = restore_plan(
-            StoredTask(
-                id=each["id"],
-                state=each["state"],
-                dependencies=tuple(each.get("dependencies") or ()),
-                container=each["parameters"].get("containing_subgraph"),
-                retried=each["parameters"].get("retried_task"),
-            )
-            for each in operations.values()
+            (
+                StoredTask(
+                    id=each["id"],
+                    state=each["state"],
+                    dependencies=tuple(each.get("dependencies") or ()),
+                    container=each["parameters"].get("containing_subgraph"),
+                    retried=each["parameters"].get("retried_task"),
+                )
+                for each in operations.values()
+            ),
+            decide_again=bool(workflow_context.resume),
         )
         for task_id in plan.tasks:
             record = {**operations[task_id], "state": plan.states[task_id]}
-            task = graph._class_of(record["type"]).restore(workflow_context, graph, record)
+            task = graph._restored(record, operations)
             container = record["parameters"].get("containing_subgraph")
             if container is None:
                 graph.add_task(task)
@@ -286,6 +293,22 @@ class TaskDependencyGraph:
             for dependency in dependencies:
                 graph.add_dependency(graph._tasks[task_id], graph._tasks[dependency])
         return graph
+
+    def _restored(self, record: dict[str, Any], operations: dict[str, dict[str, Any]]) -> WorkflowTask:
+        """Return the task of a stored operation; one that failed with its failure, a subgraph with its failed task."""
+        task = self._class_of(record["type"]).restore(self.ctx, self, record)
+        if record["state"] not in UNHAPPY:
+            return task
+        task.end_as_stored(record.get("error"))
+        if isinstance(task, SubgraphTask):
+            retried = {each["parameters"].get("retried_task") for each in operations.values()}
+            for each in operations.values():
+                mine = each["parameters"].get("containing_subgraph") == task.id
+                if mine and each["state"] == TASK_FAILED and each["id"] not in retried:
+                    task.failed_task = self._restored(each, operations)
+                    task.error = task.failed_task.error
+                    break
+        return task
 
     @staticmethod
     def _class_of(type_name: str) -> type[WorkflowTask]:
