@@ -82,7 +82,7 @@ class Cluster:
 
     def _control(self, *command: str) -> None:
         log = str(self._folder / "log")
-        self._as_owner("pg_ctl", "-D", str(self._data), "-w", "-t", "25", "-s", "-l", log, *command)
+        self._as_owner("pg_ctl", "-D", str(self._data), "-w", "-t", "150", "-s", "-l", log, *command)
 
     def _as_owner(self, program: str, *arguments: str) -> None:
         owner = pwd.getpwnam(USER)

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.clock import SystemClock
+from tests.support.clock import PATIENCE
 from tests.support.processes import REPOSITORY, Process, product_environment
 
 
 def run(*command: str) -> str:
     """Run a command to its end and return what it printed; fail with what it said."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
     return done.stdout
@@ -120,15 +121,15 @@ class Network:
         return host
 
     def close(self) -> None:
-        """End what still runs on the hosts, and remove everything."""
+        """End what still runs on the hosts, and remove everything. Repeatable."""
         clock = SystemClock()
-        for host in self.hosts:
-            for _ in range(50):
-                with contextlib.suppress(OSError):
-                    if not host.pids():
-                        break
+        deadline = clock.monotonic() + PATIENCE
+        while self.hosts:
+            host = self.hosts.pop()
+            with contextlib.suppress(OSError):
+                while host.pids() and clock.monotonic() < deadline:
                     host.signal(signal.SIGKILL)
-                clock.wait(0.1)
+                    clock.wait(0.1)
             with contextlib.suppress(OSError):
                 run("ip", "netns", "del", host.name)
         with contextlib.suppress(OSError):

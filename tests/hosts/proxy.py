@@ -8,7 +8,7 @@ import threading
 
 
 class Proxy:
-    """Listens on one address from `start` on; a back-end that does not answer within a second is passed over."""
+    """Listens on one address from `start` on; a back-end that does not answer within five seconds is passed over."""
 
     def __init__(self, address: str, backends: list[tuple[str, int]]) -> None:
         """Listen on a free port of `address`."""
@@ -27,7 +27,7 @@ class Proxy:
         for number in range(len(self._backends)):
             backend = self._backends[(self._turn + number) % len(self._backends)]
             try:
-                there, back = await asyncio.wait_for(asyncio.open_connection(*backend), 1)
+                there, back = await asyncio.wait_for(asyncio.open_connection(*backend), 5)
             except (OSError, TimeoutError):
                 continue
             self._connections.add(back)
@@ -55,7 +55,7 @@ class Proxy:
             for connection in list(self._connections):
                 connection.close()
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()

@@ -21,8 +21,8 @@ from tests.hosts.table import page
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-DYING_SECONDS = 2.0
-"""How long operations of a thawed host may go on until its processes are ended, on a machine that is busy."""
+DYING_PULSES = 20
+"""How often operations of a thawed host may pulse until its processes are ended: for two seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +119,13 @@ def test_two_hosts_never_work_on_the_same_operation(story: Story) -> None:
     zombies = defaultdict(list)
     for _, pid, after in overlaps:
         zombies[pid].append(after)
-    assert all(max(times) - min(times) < DYING_SECONDS for times in zombies.values()), overlaps
+    assert all(len(times) <= DYING_PULSES for times in zombies.values()), overlaps
 
 
 def test_each_fault_is_recovered_from_in_time(story: Story) -> None:
     assert len(story.recoveries) >= 8
-    slow = [item for item in story.recoveries if item.seconds > item.bound]
-    assert slow == []
+    slow = [item for item in story.recoveries if item.seconds > item.bound * story.slowness]
+    assert slow == [], story.slowness
 
 
 def test_nobody_met_a_traceback(story: Story) -> None:
