@@ -50,6 +50,8 @@ node_types:
         dies: {implementation: mine.mine.dies, max_retries: 3, retry_interval: 0}
         absent: {implementation: mine.mine.no_such, max_retries: 3, retry_interval: 0}
         elsewhere: {implementation: mine.nowhere.run, max_retries: 3, retry_interval: 0}
+        where: {implementation: mine.mine.where}
+        choosy: {implementation: mine.mine.choosy, max_retries: 0, inputs: {accepted: {default: OLD}}}
         race: {implementation: mine.mine.race, max_retries: 0}
         look:
           implementation: mine.mine.look
@@ -74,6 +76,8 @@ workflows:
   model: mine.mine.model
   operates: mine.mine.operates
   in_graph: mine.mine.in_graph
+  stored: mine.mine.stored
+  places: mine.mine.places
   steps: mine.mine.steps
   sequence: mine.mine.sequence
   plain: mine.mine.plain
@@ -165,6 +169,17 @@ def endless(ctx, first_only=False, **kwargs):
 
 def dies(ctx, **kwargs):
     os._exit(3)
+
+
+def where(**kwargs):
+    return os.getpid()
+
+
+def choosy(accepted, given, **kwargs):
+    """Fail unless it is given what it accepts."""
+    if accepted != "new":
+        raise NonRecoverableError(accepted + " is not accepted with " + given)
+    return accepted + " with " + given
 
 
 def both(ctx, **kwargs):
@@ -305,6 +320,24 @@ def steps(ctx, path, **kwargs):
 
 
 @make_or_get_graph
+def one_operation(ctx, operation, kwargs):
+    graph = ctx.graph_mode()
+    graph.add_task(named(ctx, "app").execute_operation(operation, kwargs=kwargs))
+    return graph
+
+
+@workflow(resumable=True)
+def stored(ctx, operation, **kwargs):
+    one_operation(ctx, operation, kwargs, name="one").execute()
+
+
+def places(ctx, **kwargs):
+    """Tell whether a local task runs in this process, and an operation."""
+    mine = os.getpid()
+    say(ctx, [ctx.local_task(os.getpid).get() == mine, named(ctx, "app").execute_operation("op.where").get() == mine])
+
+
+@make_or_get_graph
 def held_back(ctx, path, fails):
     graph = ctx.graph_mode()
     app, db = named(ctx, "app"), named(ctx, "db")
@@ -377,10 +410,10 @@ class Product:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def start(self, workflow: str, **more: Any) -> str:
+    def start(self, workflow: str, deployment: str = "dep", **more: Any) -> str:
         """Start a workflow with custom parameters and return the execution's id."""
         more["parameters"] = more.pop("given", {})
-        return str(self.client.executions.start("dep", workflow, allow_custom_parameters=True, **more).id)
+        return str(self.client.executions.start(deployment, workflow, allow_custom_parameters=True, **more).id)
 
     def execution(self, key: str) -> Any:
         return self.client.executions.get(execution_id=key)
@@ -447,6 +480,8 @@ def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             "template.txt": "{{ word }} of {{ ctx.node.properties.size }}",
         }  # fmt: skip
         client.blueprints.upload(str(project(folder / "blueprint", files) / "blueprint.yaml"), entity_id="bp")
+        files["blueprint.yaml"] = BLUEPRINT.replace("OLD", "new")
+        client.blueprints.upload(str(project(folder / "newer", files) / "blueprint.yaml"), entity_id="newer")
         client.deployments.create("bp", "dep")
         yield Product(client)
     finally:
@@ -480,6 +515,10 @@ def test_parameters_are_bound_stored_and_passed(product: Product) -> None:
     execution = product.run("asks", given={"count": 1, "maybe": None, "from_input": {"get_property": ["app", "size"]}})
     bound = {"count": 1, "deep": {"a": 1, "b": 2}, "from_input": 3, "maybe": None}
     assert product.seen(execution.id) == execution.parameters == bound
+
+
+def test_local_tasks_run_in_the_process_of_the_workflow_and_operations_in_another(product: Product) -> None:
+    assert product.seen(product.run("places").id) == [True, False]
 
 
 def test_a_script_is_a_workflow(product: Product) -> None:
@@ -704,6 +743,18 @@ def test_a_resume_runs_what_had_failed_and_handlers_are_what_they_were(product: 
     ]
     with pytest.raises(Exception, match=f"Cannot resume execution: `{failed.id}` in state: `terminated`"):
         product.client.executions.resume(failed.id)
+
+
+def test_a_resume_after_an_update_runs_operations_with_the_inputs_of_the_update(product: Product) -> None:
+    product.client.deployments.create("bp", "updated")
+    parameters = {"operation": "op.choosy", "given": "this"}
+    failed = product.run("stored", "failed", deployment="updated", given=parameters)
+    assert "OLD is not accepted with this" in failed.error
+    update = product.client.deployment_updates.update_with_existing_blueprint("updated", blueprint_id="newer")
+    assert product.ended(update.execution_id).status == "terminated"
+    product.client.executions.resume(failed.id)
+    until(lambda: product.execution(failed.id).status == "terminated")
+    assert product.messages(failed.id, "task_succeeded") == ["Task succeeded 'mine.choosy' - new with this"]
 
 
 def test_a_workflow_that_is_not_resumable_fails_before_it_starts(product: Product) -> None:

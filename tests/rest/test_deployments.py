@@ -388,6 +388,16 @@ def test_deletion_removes_everything_under_the_deployment(api: TestClient, core:
     assert api.delete("/deployments/dep").status_code == 404
 
 
+def test_live_instances_keep_a_deployment_but_for_force(api: TestClient, core: Core) -> None:
+    create(api)
+    set_states(core, "started")
+    refused = api.delete("/deployments/dep")
+    assert (refused.status_code, "There are live nodes for this deployment" in refused.json()["message"]) == (400, True)
+    assert api.delete("/deployments/dep?force=True").status_code == 204
+    assert api.get("/deployments/dep").status_code == 404
+    assert api.get("/node-instances?deployment_id=dep").json()["items"] == []
+
+
 def test_a_deletion_that_failed_leaves_the_deployment(api: TestClient, worker: InlineWorker) -> None:
     create(api)
     worker.failing["delete_deployment_environment"] = "disk on fire"

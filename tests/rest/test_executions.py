@@ -95,6 +95,28 @@ def test_a_refused_start_says_why_and_leaves_no_row(
     assert api.get("/executions").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({}, 'Workflow "special" must be provided with the following parameters to execute: n'),
+        ({"n": "many"}, 'Parameter "n" must be of type integer'),
+        ({"n": 1}, 'Parameter "n" does not meet its constraints: '),
+        ({"n": 5, "x": 1}, 'Workflow "special" does not have the following parameters declared: x.'),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused_before_anything_runs(
+    api: TestClient, core: Core, parameters: dict[str, Any], text: str
+) -> None:
+    declared = {"type": "integer", "constraints": [{"greater_than": 3}]}
+    with_workflow(core, parameters={"n": declared, "d": {"default": {"a": 1, "b": 2}}})
+    refused = start(api, workflow="special", parameters=parameters)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "illegal_execution_parameters_error")
+    assert refused.json()["message"].startswith(text)
+    assert api.get("/executions").json()["items"] == []
+    fitting = start(api, workflow="special", parameters={"n": "5", "d": {"a": 3}})
+    assert fitting.json()["parameters"] == {"n": 5, "d": {"a": 3}}
+
+
 def test_a_start_for_a_time_makes_a_schedule_and_no_execution(api: TestClient) -> None:
     answer = start(api, scheduled_time="2040-01-01T10:00+02:00", parameters={"any": "thing"})
     assert answer.status_code == 201
