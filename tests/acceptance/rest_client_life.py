@@ -32,14 +32,21 @@ def refused(status, call, *args, **kwargs):
     raise AssertionError(f"{call} was not refused")
 
 
-def ended(execution_id, seconds=60):
+def until(true, seconds=180):
+    """Ask until the answer is true; return it."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while not (found := true()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+    return found
+
+
+def ended(execution_id):
+    def reached():
         execution = client.executions.get(execution_id)
-        if execution.status in ("terminated", "failed", "cancelled"):
-            return execution
-        time.sleep(0.1)
-    raise AssertionError(f"execution {execution_id} did not end: {execution}")
+        return execution if execution.status in ("terminated", "failed", "cancelled") else None
+
+    return until(reached)
 
 
 check(client.manager.get_status()["status"] == "OK", "status")
@@ -98,9 +105,7 @@ refused(400, client.executions.start, "life", "execute_operation")
 
 # cancel
 slow = client.executions.start("life", "execute_operation", parameters={"operation": "greeting.slow"})
-deadline = time.monotonic() + 30
-while client.executions.get(slow.id).status != "started" and time.monotonic() < deadline:
-    time.sleep(0.05)
+until(lambda: client.executions.get(slow.id).status == "started")
 refused(400, client.executions.start, "life", "install")
 queued = client.executions.start("life", "execute_operation", parameters={"operation": "greeting.greet"}, queue=True)
 check(queued.status == "queued", queued.status)
@@ -110,10 +115,8 @@ check(ended(queued.id).status == "terminated", "the queued one ran afterwards")
 
 # maintenance mode
 client.maintenance_mode.activate()
-deadline = time.monotonic() + 30
-while client.maintenance_mode.status()["status"] != "activated" and time.monotonic() < deadline:
-    time.sleep(0.2)
-check(client.maintenance_mode.status()["status"] == "activated", "maintenance")
+until(lambda: client.maintenance_mode.status()["status"] == "activated")
+checks += 1
 try:
     client.deployments.list()
     raise AssertionError("maintenance mode let a list through")
@@ -126,9 +129,7 @@ check(len(client.deployments.list()) == 1, "works again")
 execution = ended(client.executions.start("life", "uninstall").id)
 check(execution.status == "terminated", f"{execution.status}: {execution.error}")
 client.deployments.delete("life")
-deadline = time.monotonic() + 30
-while len(client.deployments.list()) and time.monotonic() < deadline:
-    time.sleep(0.1)
+until(lambda: not len(client.deployments.list()))
 refused(404, client.deployments.get, "life")
 client.blueprints.delete("life")
 refused(404, client.blueprints.get, "life")

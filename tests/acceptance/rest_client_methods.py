@@ -179,7 +179,7 @@ def refused(status, code, call, *args, **kwargs):
     raise AssertionError(f"{call} was not refused")
 
 
-def until(true, seconds=60):
+def until(true, seconds=180):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come"

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scheduler.clock import SystemClock
-from tests.support.processes import REPOSITORY, Cfy, Manager, cfy_environment
+from tests.support.life import needs_cfy, until
+from tests.support.processes import REPOSITORY, Manager
+from tests.support.warm_cfy import WarmCfy
 
 GUIDE = (REPOSITORY / "docs" / "how-to" / "write-a-workflow.md").read_text()
 ENDED = {"completed", "failed", "cancelled"}
 
-pytestmark = [
-    pytest.mark.reference,
-    pytest.mark.skipif(cfy_environment() is None, reason="no reference environment (make install-cfy)"),
-]
+pytestmark = needs_cfy
 
 
 def write_files(folder: Path) -> None:
@@ -42,7 +39,7 @@ def commands(title: str) -> list[list[str]]:
 class Author:
     """Somebody who follows the guide."""
 
-    def __init__(self, cfy: Cfy, manager: Manager, folder: Path) -> None:
+    def __init__(self, cfy: WarmCfy, manager: Manager, folder: Path) -> None:
         self.cfy = cfy
         self.manager = manager
         self.folder = folder
@@ -59,21 +56,24 @@ class Author:
         """Run a command with the placeholders of the guide filled in."""
         filled = [str(self.folder / word) if word == "blueprint.yaml" else word for word in words]
         if "ID" in filled:
-            filled[filled.index("ID")] = max(self.executions(), key=lambda row: row["created_at"])["id"]
+            filled[filled.index("ID")] = self.newest()["id"]
         if "INSTANCE" in filled:
             filled[filled.index("INSTANCE")] = min(self.instances())
         return self.cfy(*filled, ok=ok)
 
-    def wait_until_ended(self, seconds: float = 150) -> str:
+    def newest(self) -> dict[str, str]:
+        """Return the execution that was made last."""
+        return max(self.executions(), key=lambda row: row["created_at"])
+
+    def wait_until_ended(self) -> str:
         """Return the status with which the newest execution ended."""
-        deadline = time.monotonic() + seconds
-        while True:
-            newest = max(self.executions(), key=lambda row: row["created_at"])
-            status = newest["status_display"]
-            if status in ENDED:
-                return status
-            assert time.monotonic() < deadline, newest
-            SystemClock().wait(0.2)
+        status: str = until(lambda: (found := self.newest()["status_display"]) in ENDED and found)
+        return status
+
+    def wait_until_it_runs(self, operation: str) -> None:
+        """Wait until an operation of the newest execution is at work."""
+        path = f"/events?execution_id={self.newest()['id']}&event_type=task_started"
+        until(lambda: [row for row in self.manager.get(path)["items"] if row["operation"] == operation])
 
 
 @pytest.fixture
@@ -81,11 +81,14 @@ def author(tmp_path: Path) -> Iterator[Author]:
     """An author with an empty folder and a running manager."""
     manager = Manager(tmp_path / "data").ready()
     try:
-        cfy = Cfy(tmp_path / "home", manager)
-        cfy(*cfy.profile)
-        folder = tmp_path / "rollout"
-        write_files(folder)
-        yield Author(cfy, manager, folder)
+        cfy = WarmCfy(tmp_path / "home", manager)
+        try:
+            cfy(*cfy.profile)
+            folder = tmp_path / "rollout"
+            write_files(folder)
+            yield Author(cfy, manager, folder)
+        finally:
+            cfy.close()
     finally:
         manager.kill_group()
 
@@ -99,6 +102,7 @@ def test_the_guide_works_from_the_empty_folder_to_the_resumed_workflow(author: A
 
     start, cancel, resume = commands("Cancel it")
     author.run(start, ok=False)
+    author.wait_until_it_runs("rollout.soak")
     author.run(cancel)
     assert author.wait_until_ended() == "cancelled"
     first = sorted(values["deploys"] for values in author.instances().values())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clock import PATIENCE
 from tests.support.processes import PASSWORD, REPOSITORY, Cfy, Manager, cfy_environment
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -36,7 +37,7 @@ def test_a_python_example_runs_as_printed(code: str, tmp_path: Path) -> None:
         env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin", "CLOUDIFY_ADMIN_PASSWORD": PASSWORD},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clock import PATIENCE
 from tests.support.databases import PostgresTemplate
 from tests.support.plugins_made import wheel
 from tests.support.processes import PASSWORD, REPOSITORY, Manager, cfy_environment
@@ -57,7 +58,7 @@ def run(manager: Manager, script: str, *arguments: object) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=3 * PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n--- manager ---\n{manager.output}"
     assert "PASSED" in done.stdout

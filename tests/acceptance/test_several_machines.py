@@ -13,6 +13,7 @@ import pytest
 
 from manager_core.settings import Settings
 from tests.support.archives_made import blueprint_tar
+from tests.support.clock import PATIENCE
 from tests.support.databases import PostgresTemplate
 from tests.support.parts import Api, Part
 from tests.support.processes import REPOSITORY, product_environment
@@ -71,7 +72,7 @@ def test_the_steps_lead_from_one_machine_to_several(database: str, tmp_path: Pat
         environment = product_environment(home, DATABASE_URL=database)
         done = subprocess.run(
             [sys.executable, "-m", "manager_core", *words],
-            env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+            env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         head, row, _, advice = blocks("text")[0].replace("/var/lib/cloudify", str(home)).splitlines()

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives_made import HELLO
+from tests.support.clock import PATIENCE
 from tests.support.processes import PASSWORD, REPOSITORY, Process, product_environment
 
 MEGABYTE = 1 << 20
@@ -89,7 +90,7 @@ def test_an_upload_costs_the_server_no_more_memory_than_a_small_one(tmp_path: Pa
     )
     try:
         address = server.wait_for(r"ready on http://([0-9.]+):(\d+)")
-        connection = http.client.HTTPConnection(address[1], int(address[2]), timeout=120)
+        connection = http.client.HTTPConnection(address[1], int(address[2]), timeout=PATIENCE)
         token = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "Tenant": "default_tenant", "Content-type": "application/json"}
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 
 from manager_core.runtime import child
 from tests.support.databases import PostgresTemplate
+from tests.support.life import until
 from tests.support.plugins_made import project
 from tests.support.processes import PASSWORD, Manager
 
@@ -113,11 +112,8 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def run(client: Any, deployment: str, workflow: str, **more: Any) -> Any:
     """Run a workflow to its end and return the execution."""
     key = client.executions.start(deployment, workflow, **more).id
-    deadline = time.monotonic() + 120
-    while (execution := client.executions.get(execution_id=key)).status not in ("terminated", "failed", "cancelled"):
-        assert time.monotonic() < deadline, execution
-        threading.Event().wait(0.1)
-    return execution
+    ended = ("terminated", "failed", "cancelled")
+    return until(lambda: (found := client.executions.get(execution_id=key)).status in ended and found)
 
 
 def properties(client: Any, deployment: str, node: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import PATIENCE
 from tests.support.processes import PASSWORD, REPOSITORY, Manager, product_environment
 
 
@@ -29,14 +30,14 @@ def run(data_dir: Path, *arguments: str, stdin: str = "", **environment: str) ->
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
 def ask(manager: Manager, path: str, password: str = PASSWORD) -> Any:
     request = urllib.request.Request(manager.url + path, headers={"Tenant": "default_tenant"})
     request.add_header("Authorization", "Basic " + b64encode(f"admin:{password}".encode()).decode())
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.loads(answer.read())
 
 
@@ -122,7 +123,7 @@ def test_an_administrator_gets_a_new_password_from_standard_input(tmp_path: Path
 def test_ctrl_c_stops_everything_and_the_next_start_finds_everything(tmp_path: Path) -> None:
     manager = Manager(tmp_path / "data", "--example").ready()
     try:
-        manager.wait_for("Ctrl-C stops", 120)
+        manager.wait_for("Ctrl-C stops")
         before = ask(manager, "/api/v3.1/execution-schedules?_next=0&_sort=id")["items"]
         os.killpg(manager.pid, signal.SIGINT)
         assert manager.stop(signal.SIGINT) == 0
@@ -131,7 +132,7 @@ def test_ctrl_c_stops_everything_and_the_next_start_finds_everything(tmp_path: P
         manager.kill_group()
     again = Manager(tmp_path / "data", "--example").ready()
     try:
-        again.wait_for("is there already", 60)
+        again.wait_for("is there already")
         after = ask(again, "/api/v3.1/execution-schedules?_next=0&_sort=id")["items"]
         unmoved = ("id", "rule", "since", "enabled", "timezone", "created_at")
         assert [{key: row[key] for key in unmoved} for row in after] == [
@@ -151,6 +152,6 @@ def test_a_unit_is_valid_and_starts_a_command_that_exists(unit: Path, tmp_path: 
     installed = Path(sys.executable).parent / command[1]
     copy = tmp_path / unit.name
     copy.write_text(text.replace(f"/opt/cloudify/bin/{command[1]}", str(installed)))
-    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=PATIENCE)
     complaints = [line for line in done.stderr.splitlines() if unit.name in line]
     assert (done.returncode, complaints) == (0, [])

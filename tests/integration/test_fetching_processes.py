@@ -9,6 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.support.clock import PATIENCE
 from tests.support.processes import REPOSITORY, product_environment
 
 CONTENT = b"0123456789abcdef" * 100_000
@@ -25,7 +26,7 @@ home, url, content_hash = sys.argv[1:]
 clock = SystemClock()
 cache = FileCache(Path(home) / "cache", limit=1, clock=clock)
 remote = RemoteFiles(url, lambda: b"k" * 32, clock.now)
-files = FetchingFiles(Path(home) / "files", cache=cache, clock=clock, patience=60, first=remote)
+files = FetchingFiles(Path(home) / "files", cache=cache, clock=clock, patience=600, first=remote)
 print("ready", flush=True)
 sys.stdin.readline()
 path = files.require("plugins", content_hash)
@@ -42,7 +43,7 @@ def test_it_is_fetched_once_and_stays_while_any_of_them_uses_it(tmp_path: Path) 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            together.wait(60)
+            together.wait(PATIENCE)
             self.send_response(200)
             self.send_header("Content-Length", str(len(CONTENT)))
             self.end_headers()
@@ -69,7 +70,7 @@ def test_it_is_fetched_once_and_stays_while_any_of_them_uses_it(tmp_path: Path) 
             assert process.stdout.readline() == f"{len(CONTENT)}\n"
         for process in processes:
             # Whoever is done lets go; the rest still has the file, although the cache is far too small for it.
-            assert process.communicate("end\n", timeout=60)[0] == "True\n"
+            assert process.communicate("end\n", timeout=PATIENCE)[0] == "True\n"
     finally:
         for process in processes:
             process.kill()

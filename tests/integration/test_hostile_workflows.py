@@ -242,7 +242,7 @@ def test_what_a_workflow_prints_is_in_its_logs(core: Core) -> None:
 
 def test_a_workflow_that_prints_without_end_fails_with_a_reason(core: Core) -> None:
     key = start(core, "prints_for_ever")
-    execution = ended(core, key, 120)
+    execution = ended(core, key)
     assert (execution.status, execution.error) == ("failed", f"The workflow wrote more than {LIMIT} bytes of output")
     assert [item["event_type"] for item in events(core, key) if item["type"] == "cloudify_event"] == [
         "workflow_started", "workflow_failed",
@@ -287,7 +287,7 @@ def test_a_kill_ends_what_does_not_listen(core: Core, workflow: str, tmp_path: P
 
 def test_a_resumable_workflow_that_kills_itself_is_not_run_for_ever(core: Core, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    execution = ended(core, start(core, "kills_itself", parameters={"path": str(log)}), 120)
+    execution = ended(core, start(core, "kills_itself", parameters={"path": str(log)}))
     assert execution.status == "failed"
     assert f"was lost {len(lines(log))} times" in (execution.error or "")
 
@@ -305,7 +305,7 @@ def test_a_resumable_workflow_that_kills_itself_is_not_run_for_ever(core: Core, 
 )
 def test_whatever_an_operation_does_is_told_and_the_worker_stays_well(core: Core, operation: str, text: str) -> None:
     key = start(core, "one_operation", parameters={"operation": operation})
-    execution = ended(core, key, 120)
+    execution = ended(core, key)
     assert execution.status == "failed"
     assert text in (execution.error or "")
     query = parse_event_query([("execution_id", key), ("type", "cloudify_event")])

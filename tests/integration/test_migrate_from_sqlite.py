@@ -27,7 +27,7 @@ from manager_core.store.engine import make_engine
 from manager_core.store.metadata import metadata
 from manager_core.store.migrate import current_revision
 from tests.support.archives_made import blueprint_tar
-from tests.support.clock import FakeClock
+from tests.support.clock import PATIENCE, FakeClock
 from tests.support.databases import PostgresTemplate, SqliteTemplate, test_settings
 from tests.support.parts import Api, Part
 from tests.support.processes import REPOSITORY, product_environment
@@ -108,7 +108,7 @@ def migrate_command(data_dir: Path, *arguments: str, **environment: str) -> subp
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 from manager_core.bootstrap import Core
 from scheduler.recurrence import parse
 from tests.contract.database_harness import DatabaseHarness
+from tests.support.clock import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTE = timedelta(minutes=1)
@@ -33,7 +34,7 @@ def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -42,12 +43,12 @@ def notifications(tmp_path: Path) -> Iterator[socket.socket]:
     """The socket on which systemd would listen."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(str(tmp_path / "notify"))
-    listener.settimeout(30)
+    listener.settimeout(PATIENCE)
     yield listener
     listener.close()
 
 
-def a_due_schedule(core: Core, slip: int = 60) -> tuple[DatabaseHarness, int]:
+def a_due_schedule(core: Core, slip: int = 3600) -> tuple[DatabaseHarness, int]:
     now = datetime.now(UTC)  # noqa: TID251 - the process under test has the machine's clock
     harness = DatabaseHarness(core)
     rule = parse(since=now - timedelta(hours=2), recurrence="10 min")
@@ -89,7 +90,7 @@ def test_the_service_tells_systemd_and_stops_cleanly(
         process.send_signal(signal.SIGTERM)
         while "STOPPING=1" not in heard:
             heard.append(notifications.recv(100).decode())
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.communicate()

@@ -24,6 +24,7 @@ import pytest
 
 from manager_core.store.migrate import HEAD, generation
 from tests.support.archives_made import blueprint_tar
+from tests.support.clock import PATIENCE
 from tests.support.databases import PostgresTemplate
 from tests.support.parts import KEY, Api, Part
 from tests.support.processes import REPOSITORY, Process, product_environment
@@ -44,6 +45,7 @@ workflows:
   walk: {mapping: steps.steps_plugin.walk}
 """
 PLUGIN = """
+import os
 import time
 from cloudify import ctx as operation_ctx
 from cloudify.decorators import operation, workflow
@@ -51,7 +53,8 @@ from cloudify.decorators import operation, workflow
 
 @operation(resumable=True)
 def step(path, **kwargs):
-    time.sleep(0.5)
+    while os.path.exists(path) and len(open(path).readlines()) >= 3 and not os.path.exists(path + ".go"):
+        time.sleep(0.02)  # the fourth step waits, so that the end does not come before the loss
     with open(path, "a") as stream:
         stream.write(operation_ctx.instance.id + "\\\\n")
 
@@ -75,7 +78,7 @@ def walk(ctx, path, **kwargs):
 def source_of_the_older(folder: Path) -> None:
     """Put the source of the commit before this one into a folder, of this one where there is none that fits."""
     for revision in ("HEAD~1", "HEAD"):
-        done = subprocess.run(["git", "archive", revision], cwd=REPOSITORY, capture_output=True, timeout=60)
+        done = subprocess.run(["git", "archive", revision], cwd=REPOSITORY, capture_output=True, timeout=PATIENCE)
         if done.returncode == 0:
             with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
                 archive.extractall(folder, filter="data")
@@ -96,19 +99,19 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dist = tmp_path_factory.mktemp("older-wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(dist), str(source)]
-    subprocess.run(build, check=True, timeout=120)
+    subprocess.run(build, check=True, timeout=PATIENCE)
     (wheel,) = dist.glob("*.whl")
     venv.create(home, symlinks=True)
     (site,) = (home / "lib").glob("python*/site-packages")
     install = [*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
-    subprocess.run(install, check=True, timeout=120)
+    subprocess.run(install, check=True, timeout=PATIENCE)
     # The dependencies come from this environment; a folder named in a .pth file brings its packages, but not its own
     # .pth files, which would lead to the code under test.
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     python = home / "bin" / "python"
     where = subprocess.run(
         [python, "-P", "-c", "import manager_core; print(manager_core.__file__)"],
-        capture_output=True, text=True, timeout=60, cwd=home, check=True,
+        capture_output=True, text=True, timeout=PATIENCE, cwd=home, check=True,
     )  # fmt: skip
     assert str(home) in where.stdout
     return python
@@ -124,7 +127,6 @@ class Fleet:
         self.shared = {
             "DATABASE_URL": url,
             "CLOUDIFY_SECRET_KEY": KEY,
-            "CLOUDIFY_LEASE_SECONDS": "5",
             "CLOUDIFY_GRACE_SECONDS": "1",
         }
 
@@ -194,8 +196,9 @@ def test_both_versions_run_over_one_additive_migration_and_take_over_from_each_o
 
     # Started over the newer API, run by the older worker, which is the only one; then lost in the middle of it.
     first = run(new_api, "first")
-    new_api.until(f"/executions/{first}", lambda it: it["status"] == "started" and len(steps("first")) >= 2)
+    new_api.until(f"/executions/{first}", lambda it: it["status"] == "started" and len(steps("first")) == 3)
     old_worker.stop(signal.SIGKILL)
+    (tmp_path / "first.go").touch()
     done = len(steps("first"))
     new_worker = fleet.new_worker("w2", new_api.url)
     assert old_api.ended(first)["status"] == "terminated", new_worker.output
@@ -204,8 +207,9 @@ def test_both_versions_run_over_one_additive_migration_and_take_over_from_each_o
 
     # And the other way round.
     second = run(old_api, "second")
-    old_api.until(f"/executions/{second}", lambda it: it["status"] == "started" and len(steps("second")) >= 2)
+    old_api.until(f"/executions/{second}", lambda it: it["status"] == "started" and len(steps("second")) == 3)
     new_worker.stop(signal.SIGKILL)
+    (tmp_path / "second.go").touch()
     old_worker = fleet.old("w1", "worker", CLOUDIFY_API_URL=old_api.url)
     assert new_api.ended(second)["status"] == "terminated", old_worker.output
     assert len(set(steps("second"))) == 6
