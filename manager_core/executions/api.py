@@ -89,12 +89,23 @@ class StoredInputsBody(BaseModel):
     rel_index: int | None = None
 
 
+class GraphOperation(BaseModel):
+    """An operation of a graph to store."""
+
+    id: str
+    name: str | None = None
+    type: str
+    state: str | None = None
+    dependencies: list[str] | None = None
+    parameters: dict[str, Any] | None = None
+
+
 class GraphBody(BaseModel):
     """A graph to store."""
 
     name: str
     execution_id: str
-    operations: list[dict[str, Any]] | None = None
+    operations: list[GraphOperation] | None = None
     created_at: str | None = None
     graph_id: str | None = None
 

@@ -114,7 +114,7 @@ def reset_operations(session: Session, execution_id: str, states: list[str]) -> 
     rows = connection.execute(
         select(operations.id, operations.state, operations.type, operations.parameters).where(mine)
     ).all()
-    retried = {(row.parameters or {}).get("retried_task") for row in rows}
+    retried = {task for row in rows if isinstance(task := (row.parameters or {}).get("retried_task"), str)}
     reset = [row for row in rows if row.state in states and row.id not in retried]
     changes = [{"key": row.id, "new": {**(row.parameters or {}), "current_retries": 0}} for row in reset]
     if changes:

@@ -96,7 +96,11 @@ def create_graph(core: Core, caller: Caller, body: Mapping[str, Any]) -> dict[st
     Raises:
         NotFound: no such execution.
         Conflict: the execution has a graph of this name.
+        BadParameters: an operation is in no state that there is.
     """
+    for operation in body.get("operations") or []:
+        if operation.get("state") is not None:
+            _require_state(operation["state"])
     with core.store.write() as session:
         _require_change(session, caller, body["execution_id"])
         now = core.clock.now()
@@ -209,8 +213,7 @@ def change_operation(core: Core, caller: Caller, operation_id: str, body: Mappin
         BadParameters: no such state.
         Forbidden: the caller may only look on, or may not change the node instance it is about.
     """
-    if body.get("state") not in {value.value for value in TaskState}:
-        raise BadParameters(f"Invalid operation state: {body.get('state')}")
+    _require_state(body.get("state"))
     report = operation_effects.Report.of(body)
     with core.store.write() as session:
         execution_id = _require_change(session, caller, _visible_operation(session, caller, operation_id))
@@ -242,6 +245,12 @@ def delete_operation(core: Core, caller: Caller, operation_id: str) -> None:
             finished = -1 if operation.state in TASK_END else 0
             count_operations(session.connection(), execution_id, total=-1, finished=finished)
         session.delete(operation)
+
+
+def _require_state(state: Any) -> None:
+    """Refuse a state that no operation can be in; raises BadParameters."""
+    if state not in {value.value for value in TaskState}:
+        raise BadParameters(f"Invalid operation state: {state}")
 
 
 def _locked_operation(session: Session, operation_id: str) -> Operation:

@@ -95,6 +95,35 @@ def test_a_graphs_name_is_unique_within_its_execution(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operation", "text"),
+    [
+        ({"type": "RemoteWorkflowTask"}, "id"),
+        ({"id": "x"}, "type"),
+        ({"id": "x", "type": "t", "parameters": [1]}, "parameters"),
+        ({"id": "x", "type": "t", "dependencies": "o0"}, "dependencies"),
+        ({"id": "x", "type": "t", "dependencies": [{}]}, "dependencies"),
+        ({"id": "x", "type": "t", "state": "odd"}, "Invalid operation state: odd"),
+    ],
+)
+def test_a_graph_of_operations_that_are_none_is_refused(api: TestClient, operation: dict[str, Any], text: str) -> None:
+    body = {"name": "odd", "execution_id": "e", "operations": [operation]}
+    answer = api.post("/tasks_graphs/tasks_graphs", json=body)
+    assert (answer.status_code, text in answer.json()["message"]) == (400, True), answer.text
+    assert api.get("/tasks_graphs?execution_id=e&name=odd").json()["items"] == []
+
+
+def test_a_stored_state_is_the_one_that_was_given_and_odd_parameters_stop_no_resume(
+    api: TestClient, core: Core
+) -> None:
+    operation = {"id": "x", "type": "RemoteWorkflowTask", "state": "failed", "parameters": {"retried_task": ["o0"]}}
+    body = {"name": "more", "execution_id": "e", "operations": [operation]}
+    assert api.post("/tasks_graphs/tasks_graphs", json=body).status_code == 201
+    assert api.get("/operations/x").json()["state"] == "failed"
+    core.executions.act(system_caller("default_tenant"), "e", "resume")
+    assert api.get("/operations/x").json()["state"] == "pending"
+
+
+@pytest.mark.parametrize(
     ("action", "reset"),
     [("resume", {"o1", "o2"}), ("force-resume", {"o0", "o1", "o2"})],
 )
