@@ -44,7 +44,8 @@ class OperationSender:
         self._environment_of = environment_of
         self._fresh: deque[_Ended] = deque()  # ended, but not committed
         self._durable: deque[_Ended] = deque()  # committed, but not told
-        self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[list[_Ended] | None] = queue.SimpleQueue()
+        self._workdirs: dict[str, str] = {}  # by the plugin's name
         pool.settle, pool.settled = self._commit, self._hand_on
         self._silent = False
         self._told_of_agents = False
@@ -59,7 +60,7 @@ class OperationSender:
             self._open += 1
         context = dict(message.kwargs.get("__cloudify_context") or {})
         plugin = context.get("plugin") or {}
-        context["plugin"] = {**plugin, "workdir": str(self._workdir / "plugins" / str(plugin.get("name") or "none"))}
+        context["plugin"] = {**plugin, "workdir": self._plugin_workdir(str(plugin.get("name") or "none"))}
         if context.get("executor") == "host_agent" and not self._told_of_agents:
             self._told_of_agents = True
             self._writer.event({"type": "cloudify_event", "event_type": "workflow_stage", "message": NO_AGENTS})
@@ -88,6 +89,12 @@ class OperationSender:
             )
         except RuntimeError as error:  # the pool is closed: the execution is ending
             self._fail(message, listener, _refused(message, error))
+
+    def _plugin_workdir(self, name: str) -> str:
+        folder = self._workdirs.get(name)
+        if folder is None:
+            folder = self._workdirs[name] = str(self._workdir / "plugins" / name)
+        return folder
 
     def recover(
         self, message: OperationMessage, state: str, kept: dict[str, Any] | None, listener: OperationListener
@@ -148,8 +155,11 @@ class OperationSender:
 
     def _hand_on(self) -> None:
         """Let the reporting thread tell of what has ended and is committed."""
+        committed = []
         while self._durable:
-            self._ended.put(self._durable.popleft())
+            committed.append(self._durable.popleft())
+        if committed:
+            self._ended.put(committed)
 
     def _fail(self, message: OperationMessage, listener: OperationListener, outcome: OperationOutcome) -> None:
         """End an operation that never came to the pool."""
@@ -161,20 +171,10 @@ class OperationSender:
 
     def _report_all(self) -> None:
         while True:
-            item = self._ended.get()
-            if item is None:
+            items = self._ended.get()
+            if items is None:
                 return
-            items = [item]
-            last = False
-            while not self._ended.empty():
-                more = self._ended.get()
-                if more is None:
-                    last = True
-                    break
-                items.append(more)
             self._report(items)
-            if last:
-                return
 
     def _report(self, items: list[_Ended]) -> None:
         for _, listener, outcome in items:

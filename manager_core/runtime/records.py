@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -25,17 +26,22 @@ _INSTANCE = (
     _I.id, _I.node_id, _I.deployment_id, _I.host_id, _I.index, _I.state, _I.version, _I.relationships,
     _I.runtime_properties, _I.system_properties, _I.scaling_groups, _I.has_configuration_drift,
 )  # fmt: skip
+_NODE_NAMES, _INSTANCE_NAMES = ([column.name for column in columns] for columns in (_NODE, _INSTANCE))
 _LISTS = {"relationships", "plugins", "plugins_to_install", "type_hierarchy", "scaling_groups"}
 _MAPS = {"properties", "operations", "runtime_properties", "system_properties"}
 
 
-def _record(row: Any) -> Record:
-    record = dict(row._mapping)
-    for name in _LISTS & record.keys():
-        record[name] = record[name] or []
-    for name in _MAPS & record.keys():
-        record[name] = record[name] or {}
-    return record
+def _records(rows: Iterable[Any], names: Sequence[str]) -> list[Record]:
+    lists, maps = [name for name in names if name in _LISTS], [name for name in names if name in _MAPS]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    for record in records:
+        for name in lists:
+            if record[name] is None:
+                record[name] = []
+        for name in maps:
+            if record[name] is None:
+                record[name] = {}
+    return records
 
 
 def nodes(session: Session, tenant: str, deployment_id: str, node_id: str | None = None) -> list[Record]:
@@ -43,13 +49,13 @@ def nodes(session: Session, tenant: str, deployment_id: str, node_id: str | None
     statement = select(*_NODE).where(_N.tenant_name == tenant, _N.deployment_id == deployment_id)
     if node_id is not None:
         statement = statement.where(_N.id == node_id)
-    return [_record(row) for row in session.connection().execute(statement.order_by(_N.storage_id))]
+    return _records(session.connection().execute(statement.order_by(_N.storage_id)), _NODE_NAMES)
 
 
 def instances(session: Session, tenant: str, deployment_id: str) -> list[Record]:
     """Return the node instances of a deployment in the order of their creation."""
     statement = select(*_INSTANCE).where(_I.tenant_name == tenant, _I.deployment_id == deployment_id)
-    return [_record(row) for row in session.connection().execute(statement.order_by(_I.storage_id))]
+    return _records(session.connection().execute(statement.order_by(_I.storage_id)), _INSTANCE_NAMES)
 
 
 def instance(session: Session, tenant: str, instance_id: str) -> Record:
@@ -62,7 +68,7 @@ def instance(session: Session, tenant: str, instance_id: str) -> Record:
     row = session.connection().execute(statement).first()
     if row is None:
         raise LookupError(f"Requested `NodeInstance` with ID `{instance_id}` was not found")
-    return _record(row)
+    return _records([row], _INSTANCE_NAMES)[0]
 
 
 def deployment_of(session: Session, execution: Execution) -> Deployment | None:

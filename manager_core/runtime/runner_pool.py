@@ -46,6 +46,12 @@ OnStart = Callable[[], None]
 FAIRNESS_SECONDS = 0.1
 """How long the first in line lets operations pass that happen to need the environment of a free runner."""
 
+LONG_LINE = 20
+"""From this many waiting operations on the line is long."""
+
+GATHER_SECONDS = 0.002
+"""How long a free runner waits for others to become free too, while operations wait in line."""
+
 RECORD_COST = 256
 """What a line of output costs beside its text, bytes: it becomes a record."""
 
@@ -57,6 +63,7 @@ class PoolLimits:
     Attributes:
         runners: how many operations run at once; more wait in line.
         eager: up to this many runners are started at once; further ones when the line did not move for `patience`.
+        crowd: up to this many are started while the line is long (`LONG_LINE`), even if it moves.
         patience: seconds.
         grace: seconds between SIGTERM and SIGKILL of an operation that timed out.
         output_bytes: how much one operation may print and log before it is ended; each line counts `RECORD_COST`
@@ -66,6 +73,7 @@ class PoolLimits:
 
     runners: int = 20
     eager: int = 3
+    crowd: int = 8
     patience: float = 0.01
     grace: float = 5.0
     output_bytes: int = 100 * 1024 * 1024
@@ -212,10 +220,14 @@ class RunnerPool:
                     if busy >= room:
                         job.waiting_since = self._clock.monotonic()
                         self._line.append(job)
-                        if self._grow_at is None and busy < self._limits.runners:
-                            self._grow_at = self._clock.monotonic() + self._limits.patience
-                            self._post(_nothing)
-                        return
+                        if len(self._line) < LONG_LINE or busy >= min(self._limits.crowd, self._limits.runners):
+                            if self._grow_at is None and busy < self._limits.runners:
+                                self._grow_at = self._clock.monotonic() + self._limits.patience
+                                self._post(_nothing)
+                            return
+                        job = self._line.popleft()  # the line is long, however fast it moves: one more runner
+                        job.beyond, wanted = True, job.request.environment
+                        continue
                     if len(self._runners) >= self._limits.runners:
                         surplus = self._idle.pop(0)  # of another environment; its place is needed
                         self._runners.discard(surplus)
@@ -358,14 +370,9 @@ class RunnerPool:
 
     def _loop(self) -> None:
         while not (self._closing and not self._runners):
-            for key, _ in self._selector.select(self._patience()):
-                with _guard("runner pool"):
-                    if key.data is None:
-                        with contextlib.suppress(BlockingIOError):
-                            self._wake_read.recv(4096)
-                    else:
-                        runner, stream = key.data
-                        self._read_channel(runner) if stream is None else self._read_output(runner, key.fd)
+            self._listen(self._patience())
+            if self._line and self._ready:
+                self._gather()
             while self._commands:
                 with _guard("runner pool"):
                     self._commands.popleft()()
@@ -374,6 +381,27 @@ class RunnerPool:
             self._end_turn()
         self._end_turn()
         self._selector.close()
+
+    def _listen(self, seconds: float | None) -> bool:
+        """Take what runners say within some seconds; return whether there was anything."""
+        heard = self._selector.select(seconds)
+        for key, _ in heard:
+            with _guard("runner pool"):
+                if key.data is None:
+                    with contextlib.suppress(BlockingIOError):
+                        self._wake_read.recv(4096)
+                else:
+                    runner, stream = key.data
+                    self._read_channel(runner) if stream is None else self._read_output(runner, key.fd)
+        return bool(heard)
+
+    def _gather(self) -> None:
+        """With a line of operations, let more runners become free for a moment: all of them share the next commit."""
+        until = self._clock.monotonic() + GATHER_SECONDS
+        while 2 * len(self._ready) < len(self._runners):
+            left = until - self._clock.monotonic()
+            if left <= 0 or not self._listen(left):
+                return
 
     def _patience(self) -> float | None:
         with self._lock:

@@ -20,6 +20,9 @@ from manager_core.store.bulk import on_driver
 from manager_core.store.changes import ChangeMark
 
 BUSY_TIMEOUT_MS = 30_000
+CHECKPOINT_PAGES = 4_000
+"""After so many pages (of 4 KiB) the log goes into the database file. SQLite's own 1,000 do it, with syncs, every few
+commits of a busy workflow."""
 OLDEST_POSTGRESQL = 15
 NETWORK: dict[str, int] = {
     "connect_timeout": 5,
@@ -87,6 +90,7 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-8000")
         cursor.execute("PRAGMA temp_store=MEMORY")

@@ -1,28 +1,32 @@
-"""Task ids: random UUIDs, cut from larger blocks of randomness than `uuid.uuid4` asks for at a time."""
+"""Task ids: UUIDs of which a thread makes one at random and counts the others up from there."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
+import uuid
 
-_BLOCK = 256
 _local = threading.local()
 
 
 def new_id() -> str:
-    """Return a random UUID (version 4) as text."""
-    pool: list[str] | None = getattr(_local, "pool", None)
-    if not pool:
-        digits = os.urandom(16 * _BLOCK).hex()
-        pool = _local.pool = [digits[at : at + 32] for at in range(0, len(digits), 32)]
-    raw = pool.pop()
-    variant = "89ab"[int(raw[16], 16) & 3]
-    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-{variant}{raw[17:20]}-{raw[20:]}"
+    """Return a UUID (version 4) as text that nobody else gives out.
+
+    Those of one thread share the random digits before the last hyphen; what follows is counted, from a random number on
+    that leaves room for 2**47 ids.
+    """
+    try:
+        prefix, numbers = _local.source
+    except AttributeError:
+        text = str(uuid.uuid4())
+        prefix, numbers = _local.source = text[:24], itertools.count(int(text[24:], 16) >> 1)
+    return f"{prefix}{next(numbers):012x}"
 
 
-def _forget_block() -> None:
+def _forget_source() -> None:
     _local.__dict__.clear()
 
 
-# A forked child must not go on with its parent's block: both would give out the same ids.
-os.register_at_fork(after_in_child=_forget_block)
+# A forked child must not go on with its parent's: both would give out the same ids.
+os.register_at_fork(after_in_child=_forget_source)
