@@ -65,7 +65,7 @@ def test_an_upload_is_followed_or_left_alone_and_comes_from_a_file_or_a_url(
     assert "Blueprint uploaded" not in said
     cfy("blueprints", "upload", archive_url, "-b", "far", "-n", "blueprint.yaml")
     until(lambda: manager.get("/blueprints/alone")["state"] == "uploaded")
-    rows = {row["id"]: row for row in cfy.json("blueprints", "list", "--sort-by", "id")}
+    rows = {row["id"]: row for row in cfy.json("blueprints", "list", "--sort-by", "id") if row["id"] != "life"}
     assert list(rows) == ["alone", "far", "followed"]
     assert {row["state"] for row in rows.values()} == {"uploaded"}
     assert rows["alone"]["visibility"] == "private"
@@ -131,25 +131,25 @@ def test_filters_are_stored_used_changed_and_deleted(cfy: WarmCfy, life: str) ->
     assert "not found" in cfy("blueprints", "filters", "get", "mine")
 
 
-def test_visibility_owner_icon_and_summary(cfy: WarmCfy, life: str, tmp_path: Path) -> None:
+def test_visibility_owner_icon_and_summary(cfy: WarmCfy, tmp_path: Path) -> None:
+    cfy("blueprints", "upload", str(LIFE), "-b", "owned")
     cfy("users", "create", "ann", "-p", "anns-password", "-t", "default_tenant", "-l", "user")
-    assert "now owned by user `ann`" in cfy("blueprints", "set-owner", life, "-s", "ann")
-    assert cfy.json("blueprints", "list")[0]["created_by"] == "ann"
-    assert "was set to tenant" in cfy("blueprints", "set-visibility", life, "-l", "tenant")
-    assert "was set to global" in cfy("blueprints", "set-visibility", life, "-l", "global")
-    said = cfy("blueprints", "set-visibility", life, "-l", "tenant", ok=True)
+    assert "now owned by user `ann`" in cfy("blueprints", "set-owner", "owned", "-s", "ann")
+    assert cfy.json("blueprints", "get", "owned")["created_by"] == "ann"
+    assert "was set to tenant" in cfy("blueprints", "set-visibility", "owned", "-l", "tenant")
+    assert "was set to global" in cfy("blueprints", "set-visibility", "owned", "-l", "global")
+    said = cfy("blueprints", "set-visibility", "owned", "-l", "tenant", ok=True)
     assert "already has wider visibility" in said
-    assert "was set to global" in cfy("blueprints", "set-global", life)
+    assert "was set to global" in cfy("blueprints", "set-global", "owned")
     (tmp_path / "icon.png").write_bytes(PNG)
-    cfy("blueprints", "set-icon", life, "-i", str(tmp_path / "icon.png"))
-    cfy("blueprints", "set-icon", life)
+    cfy("blueprints", "set-icon", "owned", "-i", str(tmp_path / "icon.png"))
+    cfy("blueprints", "set-icon", "owned")
     assert "global" in cfy("blueprints", "summary", "visibility")
     rows = cfy.json("blueprints", "summary", "tenant_name", "visibility")
     assert {"tenant_name": "default_tenant", "visibility": "global", "blueprints": 1} in rows
     cfy("tenants", "create", "other")
-    assert [row["id"] for row in cfy.json("blueprints", "list", "-t", "other")] == [life]
+    assert [row["id"] for row in cfy.json("blueprints", "list", "-t", "other")] == ["owned"]
     cfy("blueprints", "upload", str(LIFE), "-b", "theirs", "-t", "other")
-    assert [row["tenant_name"] for row in cfy.json("blueprints", "list", "-a", "--sort-by", "tenant_name")] == [
-        "default_tenant",
-        "other",
-    ]
+    tenants = [row["tenant_name"] for row in cfy.json("blueprints", "list", "-a", "--sort-by", "tenant_name")]
+    assert (set(tenants), tenants) == ({"default_tenant", "other"}, sorted(tenants))
+    cfy("blueprints", "delete", "owned")

@@ -142,25 +142,29 @@ def test_a_scaling_leaves_its_modification(cfy: WarmCfy, life: str) -> None:
 
 
 def test_an_update_is_previewed_done_and_remembered(cfy: WarmCfy, life: str) -> None:
-    update = ("deployments", "update", life, "-i", "name=Eve")
+    changed = "changed"
+    cfy("deployments", "create", changed, "-b", life, "-i", "name=Ada")
+    cfy("executions", "start", "install", "-d", changed)
+    update = ("deployments", "update", changed, "-i", "name=Eve")
     said = cfy(*update, "--preview")
     assert "name:     Eve" in said and "greeting.greet" in said
     preview = cfy.json(*update, "--preview")
     assert (preview["old_inputs"], preview["new_inputs"]) == ({"name": "Ada"}, {"name": "Eve"})
-    assert cfy.json("deployments", "inputs", life) == {"name": "Ada"}
+    assert cfy.json("deployments", "inputs", changed) == {"name": "Ada"}
     said = cfy(*update, "--skip-reinstall", "--skip-drift-check", "--skip-heal", "--include-logs")
-    assert "Successfully updated deployment life" in said
+    assert "Successfully updated deployment changed" in said
     events = [json.loads(line) for line in cfy(*update, "--skip-install", "--skip-uninstall", "--json").splitlines()]
     assert events[-1]["event_type"] == "workflow_succeeded"
-    assert cfy.json("deployments", "inputs", life) == {"name": "Eve"}
-    cfy("deployments", "update", life, "-b", life, "-w", "restart", "--install-first", "--ignore-failure", "-f")
+    assert cfy.json("deployments", "inputs", changed) == {"name": "Eve"}
+    cfy("deployments", "update", changed, "-b", life, "-w", "restart", "--install-first", "--ignore-failure", "-f")
     cfy(*update, "--force-reinstall", "--reevaluate-active-statuses", "--auto-correct-types")
-    assert "not found" in cfy("deployments", "update", life, "-b", "nothing", ok=False)
-    assert "Deployment updates" in cfy("deployments", "history", "-d", life)
-    rows = cfy.json("deployments", "history", "-d", life)
+    assert "not found" in cfy("deployments", "update", changed, "-b", "nothing", ok=False)
+    assert "Deployment updates" in cfy("deployments", "history", "-d", changed)
+    rows = cfy.json("deployments", "history", "-d", changed)
     assert {row["state"] for row in rows} == {"successful"}
     assert rows[-1]["id"] in cfy("deployments", "get-update", rows[-1]["id"])
-    assert cfy.json("deployments", "get-update", rows[-1]["id"])["deployment_id"] == life
+    assert cfy.json("deployments", "get-update", rows[-1]["id"])["deployment_id"] == changed
+    cfy("deployments", "delete", changed, "-f")
 
 
 def test_apply_installs_what_is_not_there_and_updates_what_is(cfy: WarmCfy) -> None:

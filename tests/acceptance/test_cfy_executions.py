@@ -46,19 +46,20 @@ def begun(cfy: WarmCfy, manager: Manager) -> str:
 
 
 def test_an_execution_is_started_followed_listed_and_shown(cfy: WarmCfy, manager: Manager, life: str) -> None:
-    start = ("executions", "start", "execute_operation", "-d", life, "-p", "operation=greeting.greet")
+    cfy("deployments", "create", "shown", "-b", life, "-i", "name=Ada")
+    start = ("executions", "start", "execute_operation", "-d", "shown", "-p", "operation=greeting.greet")
     said = cfy(*start, "--include-logs")
     assert "INFO: Hello, Ada!" in said
-    assert "Finished executing workflow execute_operation on deployment life" in said
+    assert "Finished executing workflow execute_operation on deployment shown" in said
     events = [json.loads(line) for line in cfy(*start, "--json").splitlines()]
     assert {event["type"] for event in events} == {"cloudify_event", "cloudify_log"}
     assert events[-1]["event_type"] == "workflow_succeeded"
     extra = ("--allow-custom-parameters", "-p", "more=1", "-f", "--wait-after-fail", "5", "--dry-run")
     assert "(dry run)" in cfy(*start, *extra)
-    assert "Workflow nothing does not exist" in cfy("executions", "start", "nothing", "-d", life, ok=False)
-    said = cfy("executions", "list", "-d", life)
+    assert "Workflow nothing does not exist" in cfy("executions", "start", "nothing", "-d", "shown", ok=False)
+    said = cfy("executions", "list", "-d", "shown")
     assert "Showing 4 of 4 executions" in said and "completed" in said
-    rows = cfy.json("executions", "list", "-d", life, "--sort-by", "created_at", "--descending")
+    rows = cfy.json("executions", "list", "-d", "shown", "--sort-by", "created_at", "--descending")
     assert (rows[0]["status"], rows[0]["is_dry_run"]) == ("completed", True)
     assert "upload_blueprint" in {row["workflow_id"] for row in cfy.json("executions", "list", "-a")}
     cfy("executions", "list", "--include-system-workflows", "-o", "1", "-s", "1")
@@ -67,7 +68,7 @@ def test_an_execution_is_started_followed_listed_and_shown(cfy: WarmCfy, manager
     assert found["parameters"]["more"] == "1"
     assert "not found" in cfy("executions", "get", "nothing", ok=False)
     rows = cfy.json("executions", "summary", "status")
-    assert {row["status"] for row in rows} == {"terminated"}
+    assert "terminated" in {row["status"] for row in rows}
     assert "execute_operation" in cfy("executions", "summary", "deployment_id", "workflow_id")
 
 
@@ -90,6 +91,8 @@ def test_events_and_logs_are_lines_of_time_deployment_place_and_text(
         assert [line for line in lines if re.fullmatch(expected, line)], f"{expected} is not in\n" + "\n".join(lines)
     assert all(re.match(moment + "(CFY|LOG) <life> ", line) for line in lines)
     step = ("executions", "start", "execute_operation", "-d", stumbling, "-p", "operation=walk.step")
+    (instance,) = [row["id"] for row in cfy.json("node-instances", "list", "-d", stumbling)]
+    cfy("node-instances", "update-runtime", instance, "-p", "mode=fail")
     failed = cfy(*step, ok=False).splitlines()
     (at,) = [number for number, line in enumerate(failed) if "Task failed 'script_runner.tasks.run' -> " in line]
     assert "ProcessException: command: " in failed[at + 1], "the traceback of the cause follows on a line of its own"
@@ -133,6 +136,7 @@ def test_a_running_execution_is_tailed_queued_behind_and_cancelled_in_three_ways
 def test_a_failed_and_a_killed_execution_are_resumed(cfy: WarmCfy, manager: Manager, stumbling: str) -> None:
     step = ("executions", "start", "execute_operation", "-d", stumbling, "-p", "operation=walk.step")
     (instance,) = [row["id"] for row in cfy.json("node-instances", "list", "-d", stumbling)]
+    cfy("node-instances", "update-runtime", instance, "-p", "mode=fail")
     assert "workflow execution failed" in cfy(*step, ok=False)
     failed = newest(manager, stumbling)
     assert cfy.json("executions", "get", failed)["error"]
@@ -186,6 +190,7 @@ def test_events_are_listed_by_time_node_and_operation_and_deleted(
 def test_ended_executions_are_deleted(cfy: WarmCfy, life: str) -> None:
     assert "No executions to delete" in cfy("executions", "delete", "--before", "2 days ago")
     assert "No executions to delete" in cfy("executions", "delete", "--keep-last", "100")
+    cfy("executions", "start", "execute_operation", "-d", life, "-p", "operation=greeting.greet")
     cfy("executions", "delete", "--keep-last", "1")
     rows = cfy.json("executions", "list", "-a")
     assert "create_deployment_environment" in {row["workflow_id"] for row in rows}

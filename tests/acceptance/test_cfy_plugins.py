@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,10 @@ plugins:
 """
 
 
-@pytest.fixture(scope="module")
-def plugin(cfy: WarmCfy, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An uploaded plugin's id."""
-    folder = tmp_path_factory.mktemp("plugin")
+@pytest.fixture
+def plugin(cfy: WarmCfy, tmp_path: Path) -> Iterator[str]:
+    """An uploaded plugin's id; it is deleted at the end if it is still there."""
+    folder = tmp_path / "plugin"
     package = wheel(folder, "greeting-plugin", "1.2", {"greeting_plugin/__init__.py": ""})
     (folder / "plugin.yaml").write_text(DEFINITION)
     definition = str(folder / "plugin.yaml")
@@ -34,7 +35,9 @@ def plugin(cfy: WarmCfy, tmp_path_factory: pytest.TempPathFactory) -> str:
     assert "Plugin uploaded" in said
     assert "already exists" in cfy("plugins", "upload", str(package), "-y", definition, ok=False)
     (row,) = cfy.json("plugins", "list")
-    return str(row["id"])
+    yield str(row["id"])
+    if cfy.json("plugins", "list"):
+        cfy("plugins", "delete", row["id"], "-f")
 
 
 def test_a_plugin_is_listed_shown_and_downloaded(cfy: WarmCfy, plugin: str, tmp_path: Path) -> None:
@@ -108,3 +111,4 @@ def test_secrets_leave_encrypted_and_come_back(cfy: WarmCfy, tmp_path: Path) -> 
     assert cfy.json("secrets", "get", "window")["value"] == "open"
     cfy("secrets", "export", "--non-encrypted", "-o", target)
     assert "open" in Path(target).read_text()
+    cfy("secrets", "delete", "window")
