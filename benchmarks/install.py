@@ -96,10 +96,13 @@ def run_ours(instances: int) -> dict[str, float]:
         )
         client.auth = ("admin", "benchmark-pw")
 
-        def checked(answer: Any) -> Any:
+        def accepted(answer: Any) -> Any:
             if answer.status_code >= 300:
                 raise SystemExit(answer.text)
-            return answer.json()
+            return answer
+
+        def checked(answer: Any) -> Any:
+            return accepted(answer).json()
 
         def install(deployment: str) -> dict[str, Any]:
             started = checked(client.post("/executions", json={"deployment_id": deployment, "workflow_id": "install"}))
@@ -115,8 +118,8 @@ def run_ours(instances: int) -> dict[str, float]:
             data = archive(blueprint(count, "cloudify/types/types.yaml"))
             params = (None, json.dumps({"application_file_name": "blueprint.yaml"}))
             files: dict[str, Any] = {"params": params, "blueprint_archive": ("bp.tar.gz", data)}
-            checked(client.put(f"/blueprints/{name}", files=files))
-            checked(client.put(f"/deployments/{name}", json={"blueprint_id": name}))
+            accepted(client.put(f"/blueprints/{name}", files=files))  # 21 MB with the plan: a client's work to read
+            accepted(client.put(f"/deployments/{name}", json={"blueprint_id": name}))
 
         make("warm", 1)
         install("warm")

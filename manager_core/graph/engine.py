@@ -224,16 +224,17 @@ class TaskGraph(Generic[T]):
         """
         gone: list[T] = []
         members = self._members.pop(task, None)
-        if members:
+        if members is not None:
             for member in list(members):
                 gone.extend(self._take_out(member))
-        gone.extend(self._fallen.pop(task, ()))
+            gone.extend(self._fallen.pop(task, ()))
+            self._open.discard(task)
+            self._settled.discard(task)
         gone.append(task)
         del self._order[task]
         self._running.discard(task)
-        self._open.discard(task)
-        self._settled.discard(task)
-        self._delayed.pop(task, None)
+        if self._delayed:
+            self._delayed.pop(task, None)
         container = self._container.pop(task, None)
         if container is not None and container in self._members:
             siblings = self._members[container]
@@ -298,11 +299,11 @@ class TaskGraph(Generic[T]):
 
     def _is_ready(self, task: T) -> bool:
         if (
-            task not in self._order
+            self.dependencies.get(task)  # first, as most of a graph that begins waits for something
+            or task not in self._order
             or task in self._running
             or task in self._open
             or task in self._delayed
-            or self.dependencies.get(task)
         ):
             return False
         container = self._container.get(task)

@@ -41,7 +41,7 @@ class RetryDefaults:
     subgraph_retries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: making one would cost three times as much
 class OperationReport:
     """What a runner says about an operation.
 
@@ -59,7 +59,7 @@ class OperationReport:
 OperationListener = Callable[[OperationReport], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: making one would cost three times as much
 class OperationMessage:
     """One operation to run.
 
