@@ -149,8 +149,12 @@ class ForkServerClient:
         """Send a signal to the process groups of every child with that owner label, whoever asked for it."""
         self._tell({"op": "signal_owner", "owner": owner, "signum": int(signum)})
 
-    def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the server has imported everything and serves; raises `ForkServerGone`."""
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait until the server has imported everything and serves, for as long as that takes.
+
+        Raises:
+            ForkServerGone: it ended, or did not get ready within `timeout` seconds, if they are given.
+        """
         if not self._ready.wait(timeout) or self._closed:
             raise ForkServerGone("The fork server did not start")
 
@@ -245,8 +249,8 @@ class ForkServer:
         """The server's process id."""
         return self._process.pid
 
-    def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the first fork is warm; raises `ForkServerGone`."""
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait until the first fork is warm; see `ForkServerClient.wait_ready`."""
         self.client.wait_ready(timeout)
 
     def stop(self, timeout: float = 10.0) -> None:

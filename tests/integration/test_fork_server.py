@@ -199,6 +199,21 @@ def test_nothing_outlives_the_server(how: str) -> None:
     assert lost.is_set() == (how == "kill")
 
 
+def test_a_server_that_takes_long_to_start_is_not_given_up() -> None:
+    """It may be asked again, and without a limit it is waited for."""
+    server = ForkServer(preload=())
+    try:
+        os.kill(server.pid, signal.SIGSTOP)
+        with pytest.raises(ForkServerGone):
+            server.wait_ready(0.1)
+        os.kill(server.pid, signal.SIGCONT)
+        server.wait_ready()
+        exits = Exits()
+        assert exits.of(server.client.spawn(Spawn(ENTRY + "returns"), exits)) == 5
+    finally:
+        server.stop()
+
+
 def test_a_client_that_sends_rubbish_is_dropped_alone(server: ForkServer) -> None:
     """An execution process that lost its mind does not harm the others."""
     exits = Exits()
