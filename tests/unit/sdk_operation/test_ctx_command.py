@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import PATIENCE
+
 SDK = Path(__file__).parents[3] / "manager_core" / "sdk"
 
 
@@ -60,7 +62,7 @@ def ctx(url: str, *args: str) -> tuple[int, str, str]:
         text=True,
         env={**os.environ, "CTX_SOCKET_URL": url},
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -137,7 +139,7 @@ def test_an_address_without_the_secret_is_not_served(served: tuple[Something, st
     root = served[1].rsplit("/", 1)[0] + "/"
     request = urllib.request.Request(root, data=json.dumps({"args": ["d"]}).encode())
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=PATIENCE)
     assert caught.value.code == 404
 
 

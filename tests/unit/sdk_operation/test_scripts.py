@@ -223,7 +223,7 @@ def test_output_without_line_ends_and_beyond_utf8_is_logged(run: Run, host: Memo
 
 def test_a_program_left_in_the_background_does_not_hold_up_the_operation(run: Run, host: MemoryHost) -> None:
     """The script's own end counts, though its output is still open."""
-    run(BASH + "sleep 30 & echo started $!")
+    run(BASH + "sleep 600 & echo started $!")
     (line,) = out(host)
     pid = int(line.split()[1])
     import os
@@ -255,7 +255,7 @@ def test_no_copy_of_a_script_is_left_behind(run: Run, tmp_path: Path, monkeypatc
         with pytest.raises(Exception, match=r"exit_code: 3|x"):
             run(BASH + text)
     assert list((tmp_path / "exec").iterdir()) == []
-    pid = run(BASH + "sleep 30 & ctx returns $!")
+    pid = run(BASH + "sleep 600 & ctx returns $!")
     assert len(list((tmp_path / "exec").iterdir())) == 1
     os.kill(int(pid), signal.SIGTERM)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cloudify.workflows.local_tasks import DEFAULT_LOCAL_TASK_THREAD_POOL_SIZE, LocalTasksProcessing
 
-PATIENCE = 30.0
+from tests.support.clock import PATIENCE
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ import pytest
 
 from manager_core.runtime.ports import RetryDefaults
 from manager_core.runtime.testing import InMemoryRuntime
-from tests.support.clock import START, FakeClock
+from tests.support.clock import PATIENCE, START, FakeClock
 from tests.support.workflow_play import NO_RETRIES, a_runtime, context_of, node, play
-
-PATIENCE = 30.0
 
 
 class TestDelays:
