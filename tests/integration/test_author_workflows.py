@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from manager_core.runtime import child
+from tests.support.clock import PATIENCE
 from tests.support.databases import PostgresTemplate
 from tests.support.plugins_made import project
 from tests.support.processes import PASSWORD, Manager
-
-PATIENCE = 120.0
 
 BLUEPRINT = """\
 tosca_definitions_version: cloudify_dsl_1_4
@@ -665,9 +664,10 @@ def test_what_cannot_get_better_is_not_tried_again(product: Product, operation: 
 
 def test_a_timeout_that_may_pass_is_tried_again(product: Product) -> None:
     execution = product.run("in_graph", given={"operation": "op.slow_start"})
-    (failed,) = product.messages(execution.id, "task_failed")
-    assert "Process killed due to timeout of 1 seconds" in failed
-    assert product.messages(execution.id, "task_succeeded") == ["Task succeeded 'mine.endless' [retry 1/3]"]
+    failed = product.messages(execution.id, "task_failed")  # once; on a machine that is very busy twice or thrice
+    assert failed and all("Process killed due to timeout of 1 seconds" in message for message in failed)
+    (succeeded,) = product.messages(execution.id, "task_succeeded")
+    assert succeeded == f"Task succeeded 'mine.endless' [retry {len(failed)}/3]"
 
 
 def test_a_dry_run_tells_everything_and_stores_nothing(product: Product, tmp_path: Path) -> None:
