@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +16,9 @@ from manager_core.executions.tables import Operation
 from manager_core.nodes.tables import Node, NodeInstance
 from tests.conftest import BOTH
 from tests.support.databases import PostgresTemplate, test_settings
+from tests.support.processes import product_environment
 from tests.support.running import (
     ADMIN,
-    PATIENCE,
     a_running_deployment,
     a_worker,
     ended,
@@ -32,8 +30,9 @@ from tests.support.running import (
     status,
     until,
 )
+from tests.support.warm_product import WarmProduct
 
-ROOT = Path(__file__).resolve().parents[2]
+StartWorker = Callable[[], "WorkerProcess"]
 MANY = 50
 LIFECYCLE = "cloudify.interfaces.lifecycle."
 STEPS = ("create", "configure", "start")
@@ -99,32 +98,39 @@ def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
 class WorkerProcess:
     """`cloudify-manager worker` as a process of its own."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, product: WarmProduct, core: Core) -> None:
         settings = core.settings
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "CLOUDIFY_ADMIN_PASSWORD": settings.admin_password or "",
-            "CLOUDIFY_PASSWORD_MEMORY_KIB": "8",
-            "CLOUDIFY_LEASE_SECONDS": str(settings.lease_seconds),
-            "CLOUDIFY_GRACE_SECONDS": str(settings.grace_seconds),
-        }
+        environment = product_environment(
+            settings.data_dir,
+            CLOUDIFY_ADMIN_PASSWORD=settings.admin_password or "",
+            CLOUDIFY_PASSWORD_MEMORY_KIB="8",
+            CLOUDIFY_LEASE_SECONDS=str(settings.lease_seconds),
+            CLOUDIFY_GRACE_SECONDS=str(settings.grace_seconds),
+        )
         if settings.database_url:
             environment["DATABASE_URL"] = settings.database_url
-        command = [sys.executable, "-m", "manager_core", "worker", "--data-dir", str(settings.data_dir)]
-        self._process = subprocess.Popen(command, env=environment, cwd=settings.data_dir)
+        self._process = product.start("manager_core", "worker", environment=environment)
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        self._process.signal(number)
 
     def signal(self, number: int) -> int:
         """Send a signal and wait for the end; returns the exit code."""
-        self._process.send_signal(number)
-        return self._process.wait(PATIENCE)
+        self.send(number)
+        return self._process.wait()
 
 
 @pytest.fixture
-def workers(core: Core) -> Iterator[list[WorkerProcess]]:
-    """Worker processes that a test started; whatever is left of them is killed."""
+def start_worker(core: Core, product: WarmProduct) -> Iterator[StartWorker]:
+    """Start a worker process; whatever is left of them at the end is killed."""
     started: list[WorkerProcess] = []
-    yield started
+
+    def start_one() -> WorkerProcess:
+        started.append(WorkerProcess(product, core))
+        return started[-1]
+
+    yield start_one
     for worker in started:
         worker.signal(signal.SIGKILL)
 
@@ -142,24 +148,24 @@ def begun(log: Path) -> dict[str, int]:
     return {name: names.count(name) for name in names}
 
 
-def half_done(core: Core, workers: list[WorkerProcess], log: Path, operation: str) -> tuple[str, set[str]]:
+def half_done(core: Core, start_worker: StartWorker, log: Path, operation: str) -> tuple[str, set[str]]:
     """Kill a worker when three of eight operations have ended and another is held; return the execution and the
     instances whose operation had succeeded."""
-    workers.append(WorkerProcess(core))
+    worker = start_worker()
     key = start(core, "graph", parameters={"operation": operation, "path": str(log), "held": 3})
     until(core, lambda: sum(line.startswith("end") for line in lines(log)) == 3)
     until(core, lambda: sum(line.startswith("begin") for line in lines(log)) > 3)
-    workers[-1].signal(signal.SIGKILL)
+    worker.signal(signal.SIGKILL)
     let_go(log)
     finished = {name for name, state in states(core).items() if state in ("succeeded", "response-sent")}
     return key, finished
 
 
 def test_after_a_lost_worker_a_resume_runs_what_had_not_succeeded_and_nothing_twice(
-    core: Core, workers: list[WorkerProcess], tmp_path: Path
+    core: Core, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    key, finished = half_done(core, workers, log, "op.work")
+    key, finished = half_done(core, start_worker, log, "op.work")
     with a_worker(core):
         lost = ended(core, key)
         if lost.status == "failed":  # operations that ran at the loss, and are not resumable
@@ -173,11 +179,11 @@ def test_after_a_lost_worker_a_resume_runs_what_had_not_succeeded_and_nothing_tw
 
 
 def test_resumable_operations_of_a_lost_worker_are_finished_without_anybody_asking(
-    core: Core, workers: list[WorkerProcess], tmp_path: Path
+    core: Core, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    key, finished = half_done(core, workers, log, "op.resumable_work")
-    workers.append(WorkerProcess(core))
+    key, finished = half_done(core, start_worker, log, "op.resumable_work")
+    start_worker()
     execution = ended(core, key)
     assert (execution.status, execution.resume) == ("terminated", True)
     assert {line for line in lines(log) if line.startswith("end")} == {f"end node_dep_{n:03d}" for n in range(8)}
@@ -188,11 +194,11 @@ def test_resumable_operations_of_a_lost_worker_are_finished_without_anybody_aski
     assert event_types(core, key).count("workflow_succeeded") == 1
 
 
-def test_a_workflow_that_cannot_be_resumed_fails_and_says_so(core: Core, workers: list[WorkerProcess]) -> None:
-    workers.append(WorkerProcess(core))
+def test_a_workflow_that_cannot_be_resumed_fails_and_says_so(core: Core, start_worker: StartWorker) -> None:
+    worker = start_worker()
     key = start(core, "slow")
     until(core, lambda: "workflow_started" in event_types(core, key))
-    workers[-1].signal(signal.SIGKILL)
+    worker.signal(signal.SIGKILL)
     with a_worker(core):
         execution = ended(core, key)
     assert execution.status == "failed"
@@ -200,12 +206,12 @@ def test_a_workflow_that_cannot_be_resumed_fails_and_says_so(core: Core, workers
     assert event_types(core, key)[-1] == "workflow_failed"
 
 
-def test_a_cancel_that_the_lost_worker_did_not_finish_is_finished(core: Core, workers: list[WorkerProcess]) -> None:
-    workers.append(WorkerProcess(core))
+def test_a_cancel_that_the_lost_worker_did_not_finish_is_finished(core: Core, start_worker: StartWorker) -> None:
+    worker = start_worker()
     key = start(core, "deaf")
     until(core, lambda: "workflow_started" in event_types(core, key))
     core.executions.act(ADMIN, key, "cancel")
-    workers[-1].signal(signal.SIGKILL)
+    worker.signal(signal.SIGKILL)
     with a_worker(core):
         assert ended(core, key).status == "cancelled"
 
@@ -218,13 +224,13 @@ def test_what_was_started_while_no_worker_ran_is_run_by_the_next_one(core: Core)
 
 
 def test_a_stopped_worker_gives_back_what_does_not_end_within_the_grace(
-    core: Core, workers: list[WorkerProcess], tmp_path: Path
+    core: Core, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    workers.append(WorkerProcess(core))
+    worker = start_worker()
     key = start(core, "graph", parameters={"operation": "op.resumable_work", "path": str(log), "held": 0})
     until(core, lambda: lines(log))
-    assert workers[-1].signal(signal.SIGTERM) == 0
+    assert worker.signal(signal.SIGTERM) == 0
     assert status(core, key) == "pending"
     let_go(log)
     with a_worker(core):
@@ -286,19 +292,19 @@ def succeeded_steps(core: Core) -> set[str]:
 
 @pytest.mark.parametrize("function", ["step", "resumable_step"])
 def test_an_install_of_fifty_nodes_survives_the_loss_of_its_worker(
-    core: Core, workers: list[WorkerProcess], tmp_path: Path, function: str
+    core: Core, start_worker: StartWorker, tmp_path: Path, function: str
 ) -> None:
     """No operation that had succeeded runs twice, and all others run (kill -9, restart, resume)."""
     log = tmp_path / "log"
     an_install_of_many(core, log, function)
-    workers.append(WorkerProcess(core))
+    worker = start_worker()
     key = start(core, "install", "many")
     until(core, lambda: sum(line.startswith("end") for line in lines(log)) >= MANY)
-    workers[-1].signal(signal.SIGKILL)
+    worker.signal(signal.SIGKILL)
     succeeded = succeeded_steps(core)
     assert MANY * len(STEPS) > len(succeeded) > 0, "it was lost in the middle"
     let_go(log)
-    workers.append(WorkerProcess(core))
+    start_worker()
     execution = ended(core, key)
     if function == "resumable_step":
         assert execution.status == "terminated", execution.error
@@ -317,18 +323,18 @@ def test_an_install_of_fifty_nodes_survives_the_loss_of_its_worker(
 
 
 def test_what_had_failed_before_the_loss_of_the_worker_is_a_failure_after_it(
-    core: Core, workers: list[WorkerProcess], tmp_path: Path
+    core: Core, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     """Nothing that waits for it runs, all else does, and the execution ends with its error."""
     log = tmp_path / "log"
     an_install_of_many(core, log, "the_first_fails")
-    workers.append(WorkerProcess(core))
+    worker = start_worker()
     key = start(core, "install", "many")
     until(core, lambda: any(item["message"].startswith("Subgraph failed") for item in events(core, key)))
-    workers[-1].signal(signal.SIGKILL)
+    worker.signal(signal.SIGKILL)
     assert status(core, key) == "started", "it was lost in the middle"
     let_go(log)
-    workers.append(WorkerProcess(core))
+    start_worker()
     execution = ended(core, key)
     assert (execution.status, execution.resume) == ("failed", True)
     assert "node_many_000:cloudify.interfaces.lifecycle.create" in (execution.error or "")

@@ -25,6 +25,7 @@ from tests.support.running import (
     status,
     until,
 )
+from tests.support.warm_product import WarmProduct
 
 LEASE_SECONDS = 6.0
 
@@ -50,27 +51,29 @@ def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
             template.drop(name)
 
 
-def test_operations_of_a_paused_worker_end_before_another_worker_begins_them(core: Core, tmp_path: Path) -> None:
+def test_operations_of_a_paused_worker_end_before_another_worker_begins_them(
+    core: Core, product: WarmProduct, tmp_path: Path
+) -> None:
     """The worker alone is paused, its processes are not: they end themselves when nobody renews their lease."""
     log = tmp_path / "log"
-    paused = WorkerProcess(core)
+    paused = WorkerProcess(product, core)
     try:
         key = start(core, "graph", parameters={"operation": "op.pulse", "path": str(log)})
         until(core, lambda: len(set(lines(log))) >= 3)
         first = set(lines(log))
-        paused._process.send_signal(signal.SIGSTOP)
+        paused.send(signal.SIGSTOP)
         with a_worker(core):
             until(core, lambda: set(lines(log)) > first)
             work = lines(log)
             taken_over = next(number for number, pid in enumerate(work) if pid not in first)
-            paused._process.send_signal(signal.SIGCONT)
+            paused.send(signal.SIGCONT)
             let_go(log)
             execution = ended(core, key)
         assert not first & set(lines(log)[taken_over:]), "nobody works on what was given to another"
         assert execution.status == "terminated"
         assert event_types(core, key).count("workflow_succeeded") == 1
     finally:
-        paused._process.send_signal(signal.SIGCONT)
+        paused.send(signal.SIGCONT)
         paused.signal(signal.SIGKILL)
 
 

@@ -74,13 +74,21 @@ class WarmProcess:
 
     def __init__(self, product: WarmProduct, pid: int, out: Path, err: Path) -> None:
         self._product = product
+        self._status: int | None = None
         self.pid = pid
         self.out, self.err = out, err
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the process itself, unless it was waited for."""
+        if self._status is None:
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """End the process itself at once, as `kill -9` does."""
-        os.kill(self.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
 
     def wait(self) -> int:
         """Return its exit code once it has ended."""
-        return int(self._product._ask({"wait": self.pid}))
+        if self._status is None:
+            self._status = int(self._product._ask({"wait": self.pid}))
+        return self._status
