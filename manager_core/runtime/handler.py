@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -279,8 +279,13 @@ class DatabaseRuntime:
     @queued
     def store_operation(self, graph_id: str, operation: Record) -> None:
         """Add one operation to a stored graph (queued)."""
+        self.store_operations(graph_id, [operation])
+
+    @queued
+    def store_operations(self, graph_id: str, operations: Sequence[Record]) -> None:
+        """Add operations to a stored graph, all of them or none (queued)."""
         if not self._over:
-            self.writer.operation({**operation, "tasks_graph_id": graph_id})
+            self.writer.operations([{**operation, "tasks_graph_id": graph_id} for operation in operations])
 
     @queued
     def update_operation(

@@ -17,7 +17,7 @@ one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -247,6 +247,10 @@ class StoredGraphs(Protocol):
 
     def store_operation(self, graph_id: str, operation: Record) -> None:
         """Add one operation to a stored graph (queued)."""
+        ...
+
+    def store_operations(self, graph_id: str, operations: Sequence[Record]) -> None:
+        """Add operations to a stored graph, all of them or none (queued)."""
         ...
 
     def update_operation(

@@ -300,6 +300,11 @@ class InMemoryRuntime:
         with self._lock:
             self.operations[operation["id"]] = {**operation, "tasks_graph_id": graph_id}
 
+    def store_operations(self, graph_id: str, operations: Sequence[Record]) -> None:
+        with self._lock:
+            for operation in operations:
+                self.store_operation(graph_id, operation)
+
     def update_operation(
         self, operation_id: str, state: str, *, result: Any = None, error: ErrorData | None = None
     ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -160,11 +160,12 @@ class Writer:
             )  # fmt: skip
             self._added()
 
-    def operation(self, operation: Mapping[str, Any]) -> None:
-        """Record a new stored operation; it must hold `tasks_graph_id`."""
+    def operations(self, operations: Sequence[Mapping[str, Any]]) -> None:
+        """Record new stored operations, each with its `tasks_graph_id`; one transaction writes them all."""
         with self._changed:
-            self._batch.new_operations.append(dict(operation))
-            self._added()
+            for operation in operations:
+                self._batch.new_operations.append(dict(operation))
+                self._added()
 
     def state(
         self, operation_id: str, state: str, *, response: dict[str, Any] | None = None, finished: bool = False

@@ -116,6 +116,7 @@ WRITES: dict[str, Callable[[Zombie], object]] = {
     "instance state": _queued("set_node_instance_state", INSTANCE, "started"),
     "task state": _queued("update_operation", "an-operation", "succeeded"),
     "task removed": _queued("remove_operation", "an-operation"),
+    "tasks added": _queued("store_operations", "a-graph", [{"id": "o", "name": "n", "type": "NOPLocalWorkflowTask"}]),
     "task added": _queued("store_operation", "a-graph", {"id": "o", "name": "n", "type": "NOPLocalWorkflowTask"}),
     "instance": _runtime("update_node_instance", INSTANCE, runtime_properties={"too": "late"}),
     "relationships": _runtime("update_node_instance", INSTANCE, relationships=[], force=True),

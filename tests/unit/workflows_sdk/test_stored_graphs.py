@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from cloudify.decorators import workflow as declare
@@ -424,3 +425,52 @@ class TestAfterALoss:
         assert played.status == "failed" and operations.runs == []
         assert played.messages("task_failed") == ["Subgraph failed 'S'"]
         assert "op (a_1:i.one) failed in an earlier run of this execution" in (played.error or "")
+
+    def test_a_retried_lifecycle_is_found_whole_or_not_at_all_whenever_the_loss_comes(self) -> None:
+        """After every single write of a run whose subgraph is retried: a resume comes to the end the run came to."""
+        found: list[Any] = []
+
+        def then_remember(write: Any) -> Any:
+            def wrapped(*given: Any, **more: Any) -> Any:
+                write(*given, **more)
+                found.append(copy.deepcopy((runtime.graphs, runtime.operations)))
+
+            return wrapped
+
+        @make_or_get_graph
+        def build(ctx: Any) -> Any:
+            graph = ctx.graph_mode()
+            subgraph = graph.subgraph("S")
+            subgraph.total_retries = 1
+            subgraph.on_failure = try_three_and_two_instead
+            instance = ctx.get_node_instance("a_1")
+            subgraph.add_task(instance.execute_operation("i.one"))
+            graph.sequence().add(subgraph, instance.execute_operation("i.last"))
+            return graph
+
+        @declare(resumable=True)
+        def run(ctx: Any, **_: Any) -> None:
+            build(ctx, name="g").execute()
+
+        nodes = [node("a", [*NAMES, "i.last"])]
+        runtime = a_runtime(nodes, resolve=Operations(one=9, two=9))
+        for name in ("update_operation", "store_operations", "_note"):
+            setattr(runtime, name, then_remember(getattr(runtime, name)))
+        assert play(run, runtime).status == "failed"
+        assert len(found) > 10
+        for graphs, operations in found:
+            again = Operations(one=9, two=9)
+            resumed = a_runtime(nodes, resolve=again)
+            resumed.graphs, resumed.operations = graphs, operations
+            assert play(run, resumed, resume=True).status == "failed"
+            assert "last" not in again.runs
+
+
+def try_three_and_two_instead(subgraph: Any) -> Any:
+    instance = subgraph.workflow_context.get_node_instance("a_1")
+    again = subgraph.graph.subgraph("again")
+    again.current_retries = subgraph.current_retries + 1
+    again.sequence().add(instance.execute_operation("i.three"), instance.execute_operation("i.two"))
+    result = HandlerResult.retry()
+    result.retried_task = again
+    return result

@@ -509,12 +509,19 @@ class TaskDependencyGraph:
             self._store_late(replacement)
 
     def _store_late(self, task: WorkflowTask) -> None:
-        """Store a task that came into a stored graph while it ran, a subgraph with all that is in it."""
-        if not task.stored:
-            self.ctx.store_operation(task, list(self._engine.dependencies.get(task.id, ())), self.id)
-            task.stored = True
-        for member in list(self._engine.members(task.id)):
-            self._store_late(self._tasks[member])
+        """Store a task that came into a stored graph while it ran, a subgraph with all that is in it: all or nothing.
+
+        A retry of which only a part is found after a loss would be over when that part is.
+        """
+        late = [each for each in self._with_members(task) if not each.stored]
+        self.ctx.internal.handler.store_operations(self.id, [self._record(each) for each in late])
+        for each in late:
+            each.stored = True
+
+    def _with_members(self, task: WorkflowTask) -> Iterator[WorkflowTask]:
+        yield task
+        for member in self._engine.members(task.id):
+            yield from self._with_members(self._tasks[member])
 
     def _conclude(self, reason: Reason) -> None:
         if self._errors:
