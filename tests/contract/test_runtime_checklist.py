@@ -598,7 +598,8 @@ CHECKLIST: dict[int, tuple[str, str]] = {
     113: (
         "a failed lifecycle is run again as often as configured",
         """builtin.test_subgraph_retries_run_a_failed_lifecycle_again_so_often
-        builtin.test_dependents_wait_for_the_lifecycle_that_is_run_again""",
+        builtin.test_dependents_wait_for_the_lifecycle_that_is_run_again
+        stored.TestAfterALoss.test_a_retried_lifecycle_is_found_whole_or_not_at_all_whenever_the_loss_comes""",
     ),
     114: (
         "a host is asked until it answers, and needs no agent unless it wants one",
