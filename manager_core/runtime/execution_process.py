@@ -77,6 +77,7 @@ def main(argument: Mapping[str, Any], descriptors: Mapping[str, int]) -> int:
     )
     log_in_one_line()
     core = warm.warm_core(settings)
+    core.store.leave_the_log()
     server = socket.socket(fileno=descriptors["server"])
     server.set_inheritable(False)
     process = ExecutionProcess(core, argument, ForkServerClient(server, on_lost=_gone))

@@ -35,6 +35,8 @@ LEASE_SHARE = 0.9
 """The part of a lease after which a process whose worker did not renew it ends itself; the rest is for dying."""
 FIRST_WAIT_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 1.0
+CHECKPOINT_COMMITS = 50
+"""After so many commits of an execution process on SQLite their log is moved into the database file."""
 POSTPONED_SECONDS = 0.05
 """How often a process whose lease is over looks whether its transaction still holds off others."""
 
@@ -106,6 +108,7 @@ class FencedStore(Store):
         self._fence = _FENCE_POSTGRESQL if self.dialect == "postgresql" else _FENCE
         self._plain_fence = _PLAIN_FENCE[self.dialect]
         self._kept: list[Connection] = []
+        self._unmoved = 0  # commits whose log is not moved yet
 
     @property
     def is_held(self) -> bool:
@@ -171,7 +174,7 @@ class FencedStore(Store):
                         raise
                 if until is not None:
                     self._on_renewed(until)
-        self._local.commits = self.commits + 1
+        self._committed()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -199,7 +202,17 @@ class FencedStore(Store):
         except BaseException:
             connection.close()
             raise
+        self._committed()
+
+    def _committed(self) -> None:
         self._local.commits = self.commits + 1
+        self._unmoved += 1
+
+    def tidy(self) -> None:
+        """Move the log of enough commits into SQLite's file; for a thread that nobody waits for."""
+        if self._unmoved >= CHECKPOINT_COMMITS and self.dialect == "sqlite":
+            self._unmoved = 0
+            self.checkpoint()
 
     def release(self) -> None:
         """Give back the connections that `transaction` keeps. Repeatable."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, select, type_coerce
 from sqlmodel import Session
 
 from manager_core.deployments.tables import Deployment
 from manager_core.executions.tables import Execution
 from manager_core.nodes.tables import Node, NodeInstance
+from manager_core.store.column_types import from_json_text
 
 Record = dict[str, Any]
 
@@ -26,6 +27,8 @@ _INSTANCE = (
     _I.id, _I.node_id, _I.deployment_id, _I.host_id, _I.index, _I.state, _I.version, _I.relationships,
     _I.runtime_properties, _I.system_properties, _I.scaling_groups, _I.has_configuration_drift,
 )  # fmt: skip
+_NODE_WITH_TEXT = tuple(type_coerce(column, Text) if column is _N.operations else column for column in _NODE)
+"""With the operations as SQLite keeps them: of a thousand nodes they are 10 MB of the same text over and over."""
 _NODE_NAMES, _INSTANCE_NAMES = ([column.name for column in columns] for columns in (_NODE, _INSTANCE))
 _LISTS = {"relationships", "plugins", "plugins_to_install", "type_hierarchy", "scaling_groups"}
 _MAPS = {"properties", "operations", "runtime_properties", "system_properties"}
@@ -45,11 +48,27 @@ def _records(rows: Iterable[Any], names: Sequence[str]) -> list[Record]:
 
 
 def nodes(session: Session, tenant: str, deployment_id: str, node_id: str | None = None) -> list[Record]:
-    """Return the nodes of a deployment, or the one named, in the order of the plan."""
-    statement = select(*_NODE).where(_N.tenant_name == tenant, _N.deployment_id == deployment_id)
+    """Return the nodes of a deployment, or the one named, in the order of the plan.
+
+    Nodes whose operations are the same may hold the very same mapping of them.
+    """
+    connection = session.connection()
+    is_text = connection.dialect.name == "sqlite"
+    statement = select(*(_NODE_WITH_TEXT if is_text else _NODE)).where(
+        _N.tenant_name == tenant, _N.deployment_id == deployment_id
+    )
     if node_id is not None:
         statement = statement.where(_N.id == node_id)
-    return _records(session.connection().execute(statement.order_by(_N.storage_id)), _NODE_NAMES)
+    found = _records(connection.execute(statement.order_by(_N.storage_id)), _NODE_NAMES)
+    if is_text:
+        known: dict[str, Any] = {}
+        for record in found:
+            text = record["operations"]
+            if isinstance(text, str):
+                if text not in known:
+                    known[text] = from_json_text(text) or {}
+                record["operations"] = known[text]
+    return found
 
 
 def instances(session: Session, tenant: str, deployment_id: str) -> list[Record]:

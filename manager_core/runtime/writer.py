@@ -247,6 +247,7 @@ class Writer:
         while self._await_batch():
             try:
                 self.flush()
+                self._store.tidy()
             except LostExecution:
                 return
             except Exception:

@@ -6,6 +6,8 @@ for readers (`readonly=True`), because the driver's own deferred begin lets a re
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,6 +205,31 @@ class Store:
         info = {"mark": self.changes.read()}
         with Session(self.reader, expire_on_commit=False, autoflush=False, info=info) as session:
             yield session
+
+    def leave_the_log(self) -> None:
+        """Let no commit of this process on SQLite stop for moving the log into the database file; `checkpoint` does it.
+
+        Called before the first connection. What a process that is killed leaves of the log, others move.
+        """
+        if self.dialect != "sqlite":
+            return
+
+        @event.listens_for(self.engine, "connect")
+        def _on_connect(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+
+    def checkpoint(self) -> None:
+        """Move what SQLite's log holds into the database file, as far as nobody has to wait for it.
+
+        What cannot be moved stays in the log and is moved another time.
+        """
+        connection = self.engine.raw_connection()
+        try:
+            driver: Any = connection.dbapi_connection
+            with contextlib.suppress(sqlite3.OperationalError):
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close all pooled connections."""

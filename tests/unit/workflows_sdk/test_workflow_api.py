@@ -195,6 +195,15 @@ class TestModel:
         assert [each.target_id for each in app.relationships] == ["vm", "db"]
         assert app.get_relationship("db").target_node.id == "db" and app.get_relationship("x") is None
 
+    def test_operations_that_a_workflow_changes_are_changed_for_that_node_alone(self) -> None:
+        same = {"i.op": operation_struct(inputs={"deep": {"port": 80}})}
+        ctx = context_of(a_runtime([{**node("one"), "operations": same}, {**node("two"), "operations": same}]))
+        one, two = ctx.get_node("one"), ctx.get_node("two")
+        one.operations["i.op"]["inputs"]["deep"]["port"] = 8080
+        one.operations["i.new"] = one.operations["i.op"]
+        assert one.operations["i.op"]["inputs"] == {"deep": {"port": 8080}} and one.has_operation("i.new")
+        assert two.operations["i.op"]["inputs"] == {"deep": {"port": 80}} and not two.has_operation("i.new")
+
     def test_an_operation_counts_only_when_it_is_mapped(self) -> None:
         app = context_of(a_runtime(self.nodes)).get_node("app")
         assert app.has_operation("i.op")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloudify.constants import TASK_FAILED
@@ -67,14 +67,12 @@ def tell(handler: Any, task: Any, state: str, result: Any, exception: BaseExcept
         total,
         " (dry run)" if task.workflow_context.dry_run else None,
     )
-    context = {"task_id": task.id, "task_current_retries": retries, "task_total_retries": total}
-    if exception is None and not task.cloudify_context:
-        handler.send_event(event_type, message, context=context)
-        return
     causes = error_causes(exception) if exception is not None else None
-    if causes:
-        context["task_error_causes"] = causes
-    send_task_event_func_remote(task, event_type, message, context)
+    context = task.cloudify_context
+    if context:
+        _send(handler, task, context, event_type, message, causes)
+    else:
+        handler.send_event(event_type, message, error_causes=causes)
 
 
 def error_causes(exception: BaseException) -> list[dict[str, Any]]:
@@ -98,22 +96,36 @@ def send_task_event_func_remote(
         "task_queue": context.get("task_queue"),
         "task_target": context.get("task_target"),
     }
+    told = {**{key: value for key, value in about.items() if value is not None}, **additional}
+    _send(task.workflow_context.internal.handler, task, context, event_type, message, causes, told)
+
+
+def _send(
+    handler: Any,
+    task: Any,
+    context: Mapping[str, Any],
+    event_type: str,
+    message: str,
+    causes: list[dict[str, Any]] | None,
+    told: dict[str, Any] | None = None,
+) -> None:
     related = context.get("related")
-    operation = (context.get("operation") or {}).get("name")
-    source = target = None
-    if related and not task.stored:
+    operation = source = target = None
+    if task.stored:
+        operation = (context.get("operation") or {}).get("name")
+    elif related:
         node_id, other = context.get("node_id"), related.get("node_id")
         source, target = (node_id, other) if related.get("is_target") else (other, node_id)
-    task.workflow_context.internal.handler.send_event(
+    handler.send_event(
         event_type,
         message,
         node_instance_id=context.get("node_id"),
         node_name=context.get("node_name"),
         source_id=source,
         target_id=target,
-        operation=operation if task.stored else None,
+        operation=operation,
         error_causes=causes,
-        context={**{key: value for key, value in about.items() if value is not None}, **additional},
+        context=told,
     )
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cloudify.workflows.operation_tasks import copied
 from cloudify.workflows.tasks import (
     GetNodeInstanceStateTask,
     NOPLocalWorkflowTask,
@@ -300,7 +301,7 @@ class CloudifyWorkflowNodeInstance:
         return self.ctx._execute_operation(
             operation=operation,
             node_instance=self,
-            operations=self.node.operations,
+            operations=self.node.known_operations,
             kwargs=kwargs,
             allow_kwargs_override=allow_kwargs_override,
             send_task_events=send_task_events,
@@ -315,6 +316,7 @@ class CloudifyWorkflowNode:
         self._node = Record(node)
         self._nodes_and_instances = nodes_and_instances
         self._node_instances: dict[str, CloudifyWorkflowNodeInstance] = {}
+        self._has_own_operations = False
         self._relationships = {
             each["target_id"]: CloudifyWorkflowRelationship(ctx, self, nodes_and_instances, each)
             for each in node.get("relationships") or ()
@@ -380,7 +382,15 @@ class CloudifyWorkflowNode:
 
     @property
     def operations(self) -> dict[str, Any]:
-        """Its operations, by full name."""
+        """Its operations, by full name; from here on they are this node's own, whoever changes them."""
+        if not self._has_own_operations:
+            self._has_own_operations = True
+            self._node["operations"] = copied(self.known_operations)
+        return self.known_operations
+
+    @property
+    def known_operations(self) -> dict[str, Any]:
+        """Its operations, to be looked at only: nodes of one type may hold the same mapping."""
         return self._node.get("operations") or {}
 
     @property
@@ -390,7 +400,7 @@ class CloudifyWorkflowNode:
 
     def has_operation(self, operation_interface: str) -> bool:
         """Return whether the operation is declared and mapped."""
-        operation = self.operations.get(operation_interface)
+        operation = self.known_operations.get(operation_interface)
         return bool(operation and operation.get("operation"))
 
     def get_relationship(self, target_id: str) -> CloudifyWorkflowRelationship | None:
