@@ -341,12 +341,14 @@ class DatabaseRuntime:
         )
 
     def update_execution_status(self, status: str) -> None:
-        """Set a custom status of this execution now."""
+        """Set this execution's status now, under the rules for everybody who does.
+
+        Raises:
+            BadParameters: there is no such status.
+            ManagerError: the execution cannot go from its status to that one.
+        """
         self.writer.flush()
-        with self.core.store.write() as session:
-            row = self.core.executions.found(session, self.execution.id)
-            row.status = status
-            session.add(row)
+        self.core.executions.set_status(self.caller, self.execution.id, status)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Carry out a storage call."""

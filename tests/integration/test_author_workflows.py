@@ -80,6 +80,7 @@ workflows:
   steps: mine.mine.steps
   sequence: mine.mine.sequence
   plain: mine.mine.plain
+  says_status: mine.mine.says_status
   modifies: mine.mine.modifies
   script: {mapping: flow.py, parameters: {word: {default: hi}}}
   asks:
@@ -357,6 +358,10 @@ def sequence(ctx, path, fails=False, **kwargs):
 
 def plain(ctx, **kwargs):
     raise LookupError("nothing here")
+
+
+def says_status(ctx, status, **kwargs):
+    ctx.update_execution_status(status).get()
 
 
 def asks(ctx, **kwargs):
@@ -764,6 +769,17 @@ def test_a_workflow_that_is_not_resumable_fails_before_it_starts(product: Produc
     again = product.ended(failed.id)
     assert again.status == "failed" and "Cannot resume - workflow not resumable: " in again.error
     assert product.messages(failed.id, "workflow_started") == ["Starting 'plain' workflow execution"]
+
+
+def test_a_status_that_a_workflow_sets_is_one_that_there_is(product: Product) -> None:
+    refused = product.run("says_status", "failed", given={"status": "waiting-for-approval"})
+    assert "Invalid status: waiting-for-approval, Valid statuses are: " in refused.error
+    assert refused.ended_at is not None
+    same = product.run("says_status", given={"status": "started"})
+    assert product.messages(same.id, "workflow_succeeded") == ["'says_status' workflow execution succeeded"]
+    ended = product.run("says_status", "terminated", given={"status": "terminated"})
+    assert ended.ended_at is not None
+    product.run("tells")
 
 
 # --- modifications

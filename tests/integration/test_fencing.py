@@ -122,7 +122,7 @@ WRITES: dict[str, Callable[[Zombie], object]] = {
     "relationships": _runtime("update_node_instance", INSTANCE, relationships=[], force=True),
     "graph": _runtime("store_tasks_graph", "late", []),
     "modification": _runtime("start_deployment_modification", {"node": {"instances": 2}}),
-    "own status": _runtime("update_execution_status", "late"),
+    "own status": _runtime("update_execution_status", "failed"),
     "another execution": _runtime("start_execution", "dep", "each"),
     "operation: properties": lambda zombie: zombie.host.update_node_instance(
         INSTANCE, version=1, state="started", runtime_properties={"too": "late"}
