@@ -96,43 +96,33 @@ class LifecycleProcessor:
         self._ordered(graph, install_node_instance_subgraph)
         self._touch_intact(graph, self._subgraphs, "establish", ignore_failure=False)
 
-    def _ordered(self, graph: Any, subgraph_of: Callable[..., Any]) -> None:
+    def _ordered(self, graph: Any, subgraph_of: Callable[..., Any], *, reverse: bool = False) -> None:
+        """Add a subgraph for each instance; it waits for those of its relationships' targets, or they for it."""
         subgraphs = self._make_subgraphs(graph, subgraph_of)
         for instance in self.node_instances:
-            subgraph = subgraphs[instance.id]
             for relationship in instance.relationships:
                 target = subgraphs.get(relationship.target_id)
                 if target is None:
                     continue
+                one, other = subgraphs[instance.id], target
+                if reverse:
+                    one, other = other, one
                 operation = _awaited_operation(relationship)
                 if operation is None:
-                    graph.add_dependency(subgraph, target)
+                    graph.add_dependency(one, other)
                 else:
-                    _depend_on_operation(graph, subgraph, target, operation)
+                    _depend_on_operation(graph, one, other, operation)
 
     def _uninstall_graph(self, graph: Any) -> None:
-        self._reversed(
+        self._ordered(
             graph,
             lambda instance, graph: uninstall_node_instance_subgraph(instance, graph, self.ignore_failure),
+            reverse=True,
         )
         self._touch_intact(graph, self._subgraphs, "unlink", ignore_failure=True)
 
     def _rollback_graph(self, graph: Any) -> None:
-        self._reversed(graph, lambda instance, graph: build_rollback(instance, graph, self.ignore_failure))
-
-    def _reversed(self, graph: Any, subgraph_of: Callable[..., Any]) -> None:
-        subgraphs = self._make_subgraphs(graph, subgraph_of)
-        for instance in self.node_instances:
-            subgraph = subgraphs[instance.id]
-            for relationship in instance.relationships:
-                target = subgraphs.get(relationship.target_id)
-                if target is None:
-                    continue
-                operation = _awaited_operation(relationship)
-                if operation is None:
-                    graph.add_dependency(target, subgraph)
-                else:
-                    _depend_on_operation(graph, target, subgraph, operation)
+        self._ordered(graph, lambda instance, graph: build_rollback(instance, graph, self.ignore_failure), reverse=True)
 
     def _make_subgraphs(self, graph: Any, subgraph_of: Callable[..., Any]) -> Subgraphs:
         subgraphs: Subgraphs = {instance.id: subgraph_of(instance, graph) for instance in self.node_instances}
