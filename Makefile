@@ -9,8 +9,8 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 # The newest Python the machine has, at least 3.11.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
-# Some tests wait more than they compute: one worker more than a small machine has cores.
-WORKERS ?= 3
+# Many tests wait for processes more than they compute: two workers a core of a small machine.
+WORKERS ?= 4
 PYTEST_ARGS ?=
 
 .PHONY: help install install-cfy run test test-unit check fix lint types imports bench simulate zones reliability clean

@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.clock import PATIENCE
 from tests.support.processes import PASSWORD, REPOSITORY, Manager, product_environment
+from tests.support.warm_product import WarmProduct
 
 
 def run(data_dir: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -32,6 +33,10 @@ def run(data_dir: Path, *arguments: str, stdin: str = "", **environment: str) ->
         text=True,
         timeout=PATIENCE,
     )
+
+
+def warm(product: WarmProduct, data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return product.run("manager_core", *arguments, environment=product_environment(data_dir, **environment))
 
 
 def ask(manager: Manager, path: str, password: str = PASSWORD) -> Any:
@@ -59,15 +64,15 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
         ("CLOUDIFY_WORKER_CONCURRENCY", "0", "worker_concurrency"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str, told: str) -> None:
-    done = run(tmp_path, "up", **{name: value})
+def test_a_wrong_setting_is_named(product: WarmProduct, tmp_path: Path, name: str, value: str, told: str) -> None:
+    done = warm(product, tmp_path, "up", **{name: value})
     assert done.returncode == 1
     assert told in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_cannot_be_reached_is_told_in_one_line(tmp_path: Path) -> None:
-    done = run(tmp_path, "serve", DATABASE_URL="postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+def test_a_database_that_cannot_be_reached_is_told_in_one_line(product: WarmProduct, tmp_path: Path) -> None:
+    done = warm(product, tmp_path, "serve", DATABASE_URL="postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     assert done.returncode == 1
     assert done.stderr.startswith("error: the manager cannot start: ")
     assert "Traceback" not in done.stderr
@@ -78,11 +83,11 @@ def test_migrating_twice_changes_nothing_the_second_time(tmp_path: Path) -> None
     assert run(tmp_path, "migrate").stdout == "The database is at revision 0001, as it was.\n"
 
 
-def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    run(tmp_path, "migrate")
+def test_a_database_of_a_newer_version_is_left_alone(product: WarmProduct, tmp_path: Path) -> None:
+    warm(product, tmp_path, "migrate")
     with sqlite3.connect(tmp_path / "manager.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    done = run(tmp_path, "migrate")
+    done = warm(product, tmp_path, "migrate")
     assert done.returncode == 1
     assert "9999" in done.stderr
     assert "Traceback" not in done.stderr
