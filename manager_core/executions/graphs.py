@@ -100,7 +100,7 @@ def create_graph(core: Core, caller: Caller, body: Mapping[str, Any]) -> dict[st
     """
     for operation in body.get("operations") or []:
         if operation.get("state") is not None:
-            _require_state(operation["state"])
+            require_state(operation["state"])
     with core.store.write() as session:
         _require_change(session, caller, body["execution_id"])
         now = core.clock.now()
@@ -213,7 +213,7 @@ def change_operation(core: Core, caller: Caller, operation_id: str, body: Mappin
         BadParameters: no such state.
         Forbidden: the caller may only look on, or may not change the node instance it is about.
     """
-    _require_state(body.get("state"))
+    require_state(body.get("state"))
     report = operation_effects.Report.of(body)
     with core.store.write() as session:
         execution_id = _require_change(session, caller, _visible_operation(session, caller, operation_id))
@@ -247,7 +247,7 @@ def delete_operation(core: Core, caller: Caller, operation_id: str) -> None:
         session.delete(operation)
 
 
-def _require_state(state: Any) -> None:
+def require_state(state: Any) -> None:
     """Refuse a state that no operation can be in; raises BadParameters."""
     if state not in {value.value for value in TaskState}:
         raise BadParameters(f"Invalid operation state: {state}")

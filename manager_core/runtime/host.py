@@ -8,6 +8,7 @@ from typing import Any
 
 from manager_core.dsl import evaluate
 from manager_core.errors import NotFound
+from manager_core.executions import graphs
 from manager_core.runtime import records
 from manager_core.runtime.fencing import patient
 from manager_core.runtime.handler import EVENT, DatabaseRuntime, parse_instant, plain, stored_operation
@@ -136,7 +137,14 @@ class DatabaseHost:
         return stored_operation(self._runtime, operation_id)
 
     def update_operation(self, operation_id: str, *, state: str) -> None:
-        """Set the state of a stored operation."""
+        """Set the state of a stored operation.
+
+        Raises:
+            BadParameters: no such state.
+            NotFound: no such operation for the execution's creator.
+        """
+        graphs.require_state(state)
+        stored_operation(self._runtime, operation_id)
         self._runtime.writer.state(operation_id, state)
 
     def get_execution(self, execution_id: str) -> JsonObject:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from manager_core.access.caller import system_caller
 from manager_core.bootstrap import Core
+from manager_core.errors import BadParameters, NotFound
 from manager_core.events.tables import Event
 from manager_core.runtime import leases
 from manager_core.runtime.execution_process import ExecutionProcess
@@ -140,6 +141,18 @@ WRITES: dict[str, Callable[[Zombie], object]] = {
         "create_execution_schedule", "late", "dep", workflow_id="each", since="2030-01-01 00:00", rrule="FREQ=DAILY"
     ),
 }
+
+
+def test_an_operation_sets_states_that_there_are_of_operations_that_its_user_sees(zombie: Zombie) -> None:
+    kind = {"id": "o", "name": "n", "type": "RemoteWorkflowTask"}
+    zombie.runtime.store_tasks_graph("mine", [kind])
+    zombie.host.update_operation("o", state="response-sent")
+    zombie.runtime.flush()
+    assert zombie.host.get_operation("o")["state"] == "response-sent"
+    with pytest.raises(BadParameters, match="Invalid operation state: done"):
+        zombie.host.update_operation("o", state="done")
+    with pytest.raises(NotFound):
+        zombie.host.update_operation("nobody-s", state="started")
 
 
 @pytest.mark.parametrize("what", WRITES)
