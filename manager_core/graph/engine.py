@@ -155,14 +155,22 @@ class TaskGraph(Generic[T]):
             case Begin():
                 self._error_at = None
                 self._cancelled = False
+        self._go_on(now, commands)
+        return commands
+
+    def done(self, task: T, now: float, commands: list[Command[T]]) -> None:
+        """Take `Done(task)` while commands are being carried out, and put what follows behind them: see `step`."""
+        self._end(task)
+        self._go_on(now, commands)
+
+    def _go_on(self, now: float, commands: list[Command[T]]) -> None:
         if self._cancelled:
             commands.append(Finish(Reason.CANCELLED))
-            return commands
+            return
         self._drain(now, commands)
         reason = self._over(now)
         if reason is not None:
             commands.append(Finish(reason))
-        return commands
 
     def wake_at(self) -> float | None:
         """Return the instant at which a `Tick` is due even if nothing else happens, or None."""

@@ -347,11 +347,11 @@ class TaskDependencyGraph:
                     events.append(Cancel())
                 if self._left_over:
                     commands, self._left_over = self._left_over, []
-                    reason = self._carry_out(commands, events)
+                    reason = self._carry_out(commands, events, now)
                     if reason is not None:
                         return reason
                 while events:
-                    reason = self._carry_out(engine.step(events.popleft(), now()), events)
+                    reason = self._carry_out(engine.step(events.popleft(), now()), events, now)
                     if reason is not None:
                         return reason
                 self._executing = 0  # waiting: whoever ends a task may go on by itself
@@ -418,43 +418,60 @@ class TaskDependencyGraph:
             self._left_over.extend(self._engine.step(event, internal.monotonic()))
             self._inbox.put(None)
 
-    def _carry_out(self, commands: list[Command[str]], events: deque[Event[str]]) -> Reason | None:
-        for command in commands:
+    def _carry_out(
+        self, commands: list[Command[str]], events: deque[Event[str]], now: Callable[[], float] | None = None
+    ) -> Reason | None:
+        """Do what the engine says; returns why the run is over, if it is.
+
+        Args:
+            events: what happened meanwhile and the engine has to be told is put here.
+            now: the clock; with it, what the end of a task makes ready is put behind the commands and done as well.
+        """
+        for command in commands:  # which grow meanwhile
             if isinstance(command, Start):
                 if api.cancel_request:
                     events.append(Cancel())
                     return None
-                if command.task in self._engine:  # a handler may have removed it since it became ready
-                    self._start(self._tasks[command.task], events)
-            elif isinstance(command, Settle) and command.task in self._engine:
+                if command.task not in self._engine:  # a handler may have removed it since it became ready
+                    continue
+                event = self._start(self._tasks[command.task])
+            elif isinstance(command, Settle):
+                if command.task not in self._engine:
+                    continue
                 event = self._settle(self._tasks[command.task], command.failed)
-                if event is not None:
-                    events.append(event)
             elif isinstance(command, Finish) and not events:
                 return command.reason
+            else:
+                continue
+            if event is None:
+                continue
+            if now is not None and isinstance(event, Done):
+                self._engine.done(event.task, now(), commands)
+            else:
+                events.append(event)
         return None
 
-    def _start(self, task: WorkflowTask, events: deque[Event[str]]) -> None:
+    def _start(self, task: WorkflowTask) -> Event[str] | None:
+        """Start a task; returns what the engine has to be told of it at once."""
         if task.execute_after is not None:
             internal = self.ctx.internal
             seconds = task.execute_after - internal.unix_time()
             if seconds > 0:
-                events.append(Postpone(task.id, internal.monotonic() + seconds))
-                return
+                return Postpone(task.id, internal.monotonic() + seconds)
         if task.is_subgraph:
             task.apply_async()
-            return
+            return None
         if task.ends_at_once and self._has_no_handlers(task):
             task.apply_async()
         elif not task.is_terminated:
             task._sink = self._task_ended
             task.apply_async()
-            return
+            return None
         if task._state == TASK_SUCCEEDED and task.on_success is None:
             self._tasks.pop(task.id, None)
-            events.append(Done(task.id))
-        else:
-            self._inbox.put(task)
+            return Done(task.id)
+        self._inbox.put(task)
+        return None
 
     @staticmethod
     def _has_no_handlers(task: WorkflowTask) -> bool:
