@@ -6,10 +6,14 @@ connection, in this process or another. PostgreSQL has none; there everything is
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 
 from sqlalchemy import Engine
+
+_CONNECTIONS = itertools.count(1)
+"""SQLite's numbers mean something on one connection alone, so each has a number too."""
 
 
 class ChangeMark:
@@ -19,10 +23,11 @@ class ChangeMark:
         """Watch the engine's database; connects when first asked."""
         self._path = engine.url.database if engine.dialect.name == "sqlite" else None
         self._connection: sqlite3.Connection | None = None
+        self._number = 0
         self._lock = threading.Lock()
 
     def read(self) -> int | None:
-        """Return a number that differs after a commit, or None when there is no telling.
+        """Return a number that differs after a commit and from every other database's, None when there is no telling.
 
         Read it before the data it is to stand for: a commit in between then only costs another reading.
         """
@@ -34,7 +39,9 @@ class ChangeMark:
                     self._connection = sqlite3.connect(
                         f"file:{self._path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
                     )
-                return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+                    self._number = next(_CONNECTIONS)
+                version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+                return (self._number << 32) + version
             except sqlite3.Error:
                 self._forget()
                 return None

@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from manager_core.access.tables import Tenant, TenantMember
 from manager_core.configuration.tables import ConfigValue
 from manager_core.health.tables import Counter
+from manager_core.store.changes import ChangeMark
 from manager_core.store.engine import Store
 from manager_core.store.upsert import upsert
 
@@ -198,3 +199,15 @@ def test_the_change_mark_moves_with_every_commit_of_anybody(store: Store) -> Non
     with store.write() as session:
         session.add(Tenant(name="t", created_at=NOW))
     assert store.changes.read() != before
+
+
+def test_a_mark_of_one_connection_is_never_that_of_another(store: Store) -> None:
+    """Not after the connection was lost, and not of another database in the same process."""
+    if store.dialect != "sqlite":
+        pytest.skip("PostgreSQL has no marks")
+    before = store.changes.read()
+    store.changes.close()
+    after = store.changes.read()
+    other = ChangeMark(store.engine)
+    assert len({before, after, other.read()}) == 3
+    other.close()
