@@ -107,10 +107,10 @@ def _is_regular(plan: Any) -> bool:
         related = node.get("relationships") or []
         if not isinstance(related, list) or not all(isinstance(each, dict) for each in related):
             return False
+    parts = {id(owner[key]): owner[key] for owner, key in _places(plan)}  # each once, however many nodes share it
     return not any(
-        isinstance(owner[key], int)
-        or (isinstance(owner[key], dict) and any(isinstance(member, int) for member in owner[key].values()))
-        for owner, key in _places(plan)
+        isinstance(part, int) or (isinstance(part, dict) and any(isinstance(member, int) for member in part.values()))
+        for part in parts.values()
     )
 
 

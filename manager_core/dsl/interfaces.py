@@ -1,7 +1,8 @@
 """The interfaces of one instance, a node or a side of a relationship, over those of its type (contract §7.2, §7.4).
 
 Most operations of most templates come from the type unchanged. They are merged and resolved once a type and shared by
-its instances; only what a template mentions is worked out anew. So nobody may change a plan's operations in place.
+its instances; only what a template mentions is worked out anew. Templates that mention none share the mappings of them
+as well. So nobody may change a plan's interfaces and operations in place.
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ class TypeInterfaces:
             # Operations of a type that nobody instantiates are never resolved, so this waits for the first one.
             self._ready = self._prepare(where, path)
         ready = self._ready
-        built = Built(dict(ready.interfaces), dict(ready.operations), dict(ready.pairs), ready.missing)
+        built = Built(ready.interfaces, ready.operations, dict(ready.pairs), ready.missing)
         if template:
-            built.missing = dict(ready.missing)
+            built = Built(dict(ready.interfaces), dict(ready.operations), built.pairs, dict(ready.missing))
             self._override(built, template, where, interfaces_path)
         for name, inputs in built.missing.items():
             interface, _, operation = name.rpartition(".")

@@ -157,6 +157,7 @@ class _Preparation:
         self.evaluator = StaticEvaluator(inputs, properties, runtime_only=runtime_only)
         # Nodes of one type share the very same operation objects: those without calls are searched once.
         self.plain_operations: set[int] = set()
+        self.plain_mappings: set[int] = set()  # the same for mappings of them
 
     def run(self) -> dict[str, Any]:
         """Return the prepared plan."""
@@ -252,6 +253,8 @@ class _Preparation:
     def _operations(
         self, operations: Any, scope: Scope, where: str, source: Path, node: str, target: str | None
     ) -> Any:
+        if id(operations) in self.plain_mappings:
+            return operations
         result = operations
         done: dict[int, Any] = {}
         for name, operation in (operations or {}).items():
@@ -268,6 +271,8 @@ class _Preparation:
                 if result is operations:
                     result = dict(operations)
                 result[name] = new
+        if result is operations:
+            self.plain_mappings.add(id(operations))
         return result
 
     def _operation(self, operation: Mapping[str, Any], inputs: Any, frame: Frame) -> Any:

@@ -94,8 +94,9 @@ def places(plan: Plan, *, bare_operations: bool = True) -> Iterator[Place]:
         plan: the plan, prepared or not.
         bare_operations: whether an operation known under its bare and its full name is visited under both.
     """
+    known: Known = {}
     for node in plan["nodes"]:
-        yield from node_places(node, bare_operations=bare_operations)
+        yield from node_places(node, bare_operations=bare_operations, known=known)
     for name, output in (plan.get("outputs") or {}).items():
         yield Place(Scope.OUTPUTS, output, f"outputs.{name}", ("outputs", name))
     for name, policy in (plan.get("policies") or {}).items():
@@ -113,8 +114,16 @@ def places(plan: Plan, *, bare_operations: bool = True) -> Iterator[Place]:
         yield Place(Scope.SETTINGS, settings, "deployment_settings", ("deployment_settings",))
 
 
-def node_places(node: Mapping[str, Any], *, bare_operations: bool = True) -> Iterator[Place]:
-    """Yield the places of one plan node."""
+def node_places(
+    node: Mapping[str, Any], *, bare_operations: bool = True, known: Known | None = None
+) -> Iterator[Place]:
+    """Yield the places of one plan node.
+
+    Args:
+        known: what is found out about mappings of operations, which nodes of one type share; the same for all nodes of
+            a plan.
+    """
+    known = {} if known is None else known
     name = node["name"]
     source: Path = ("node_templates", name)
     if node["properties"]:
@@ -124,24 +133,35 @@ def node_places(node: Mapping[str, Any], *, bare_operations: bool = True) -> Ite
         if values:
             where = f"nodes.{name}.capabilities.{capability}"
             yield Place(Scope.NODE, values, where, (*source, "capabilities", capability, "properties"), name)
-    for operation, inputs in _inputs(node.get("operations"), bare_operations):
+    for operation, inputs in _inputs(node.get("operations"), bare_operations, known):
         where = f"nodes.{name}.operations.{operation}.inputs"
         path = (*source, "interfaces", *operation_path(operation), "inputs")
         yield Place(Scope.NODE, inputs, where, path, name)
     for index, relationship in enumerate(node.get("relationships") or ()):
         target, type_name = relationship["target_id"], relationship["type"]
         for side in ("source", "target"):
-            for operation, inputs in _inputs(relationship.get(f"{side}_operations"), bare_operations):
+            for operation, inputs in _inputs(relationship.get(f"{side}_operations"), bare_operations, known):
                 where = f"nodes.{name}.{type_name}.{operation}.inputs"
                 path = (*source, "relationships", index, f"{side}_interfaces", *operation_path(operation), "inputs")
                 yield Place(Scope.RELATIONSHIP, inputs, where, path, name, target, type_name)
 
 
-def _inputs(operations: Mapping[str, Any] | None, bare_operations: bool) -> list[tuple[str, Any]]:
-    found = [(name, body["inputs"]) for name, body in (operations or {}).items() if body.get("inputs")]
-    if bare_operations or len(found) < 2:
-        return found
-    return [(name, inputs) for name, inputs in found if not any(other.endswith(f".{name}") for other, _ in found)]
+Known = dict[int, list[tuple[str, Any]]]
+"""Identity of a mapping of operations → the names and inputs of those that have inputs."""
+
+
+def _inputs(operations: Mapping[str, Any] | None, bare_operations: bool, known: Known) -> list[tuple[str, Any]]:
+    if not operations:
+        return []
+    found = known.get(id(operations))
+    if found is None:
+        found = [(name, body["inputs"]) for name, body in operations.items() if body.get("inputs")]
+        if not bare_operations:
+            found = [
+                (name, inputs) for name, inputs in found if not any(other.endswith(f".{name}") for other, _ in found)
+            ]
+        known[id(operations)] = found
+    return found
 
 
 def operation_path(name: str) -> Path:

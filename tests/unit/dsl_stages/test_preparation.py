@@ -301,6 +301,17 @@ def test_two_changed_properties_and_two_changed_relationships_of_one_node() -> N
     assert [item["source_operations"]["rl.x"]["inputs"] for item in prepared["relationships"]] == [{"v": 1}, {"v": 1}]
 
 
+def test_mappings_of_operations_shared_between_nodes_are_prepared_for_each() -> None:
+    calling = {"l.x": an_operation(x=1), "l.y": an_operation(x={"get_property": ["SELF", "r"]})}
+    plain = {"l.x": an_operation(x=1), "l.z": an_operation()}
+    nodes = [a_node(name, r=name) for name in "abcd"]
+    for node, operations in zip(nodes, (calling, calling, plain, plain), strict=True):
+        node["operations"] = operations
+    prepared = prepare(a_plan(*nodes))["nodes"]
+    assert [node["operations"]["l.y"]["inputs"] for node in prepared[:2]] == [{"x": "a"}, {"x": "b"}]
+    assert prepared[2]["operations"] is prepared[3]["operations"] is plain
+
+
 def test_operations_shared_between_nodes_are_prepared_for_each() -> None:
     plain, calling = an_operation(x=1), an_operation(x={"get_property": ["SELF", "r"]})
     operations = {"l.a": plain, "l.b": calling}
