@@ -26,7 +26,7 @@ from manager_core.states import END, ExecutionStatus
 if TYPE_CHECKING:
     from manager_core.bootstrap import Core
 
-POLL_SECONDS = 0.05
+FIRST_POLL_SECONDS, POLL_SECONDS = 0.005, 0.05
 """How long a waiter for an execution's end sleeps between two looks."""
 
 
@@ -318,8 +318,8 @@ class Executions:
         Returns: its row as it is then, or as it still is after `timeout_seconds`; None when it is gone.
         """
         clock = self._core.clock
-        deadline = clock.monotonic() + timeout_seconds
-        wait = 0.005
+        began = clock.monotonic()
+        deadline = began + timeout_seconds
         while True:
             with self._core.store.read() as session:
                 try:
@@ -328,8 +328,9 @@ class Executions:
                     return None
                 if execution.status in END:
                     return execution
-            left = deadline - clock.monotonic()
-            if left <= 0:
+            now = clock.monotonic()
+            if now >= deadline:
                 return execution
-            clock.wait(min(wait, left))
-            wait = min(POLL_SECONDS, wait * 2)
+            # An end is noticed late by an eighth of what it took, at most by `POLL_SECONDS`.
+            wait = min(POLL_SECONDS, max(FIRST_POLL_SECONDS, (now - began) / 8))
+            clock.wait(min(wait, deadline - now))
