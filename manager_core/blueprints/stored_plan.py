@@ -146,7 +146,6 @@ class _Parts:
         self._numbers: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
         self._texts: dict[int, str] = {}  # by identity: the parser shares what it can
-        self._members: dict[str, bool] = {}
 
     def count(self, value: Any) -> None:
         """Take note of a part and, when it is the first of its kind, of its members."""

@@ -146,18 +146,14 @@ class OperationSender:
 
     def _commit(self) -> None:
         """Commit what has begun and ended: an operation reads what was written before it, and never runs unrecorded."""
-        ended = []
-        while self._fresh:
-            ended.append(self._fresh.popleft())
+        ended = _taken(self._fresh)
         with contextlib.suppress(LostExecution):
             self._writer.flush()
         self._durable.extend(ended)
 
     def _hand_on(self) -> None:
         """Let the reporting thread tell of what has ended and is committed."""
-        committed = []
-        while self._durable:
-            committed.append(self._durable.popleft())
+        committed = _taken(self._durable)
         if committed:
             self._ended.put(committed)
 
@@ -187,6 +183,15 @@ class OperationSender:
         with self._done:
             self._open -= len(items)
             self._done.notify_all()
+
+
+def _taken(waiting: deque[_Ended]) -> list[_Ended]:
+    """Take out what is there; another thread may do the same."""
+    taken = []
+    with contextlib.suppress(IndexError):
+        while True:
+            taken.append(waiting.popleft())
+    return taken
 
 
 def _refused(message: OperationMessage, error: BaseException) -> OperationOutcome:

@@ -14,9 +14,10 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from manager_core.store.column_types import to_json_text
 
 ROWS = 100
 """Rows a statement; with some twenty columns far below the number of values that SQLite allows (32,766)."""
@@ -87,9 +88,9 @@ IN_MANY = {"sqlite": "IN (SELECT value FROM json_each(:keys))", "postgresql": "=
 """What follows a column in a statement for any number of keys: one text, however many there are."""
 
 
-def many(connection: Connection, keys: Sequence[str]) -> Any:
+def many(connection: Connection, keys: list[str]) -> Any:
     """Return the value of `IN_MANY`'s `:keys`."""
-    return orjson.dumps(keys).decode() if connection.dialect.name == "sqlite" else list(keys)
+    return to_json_text(keys) if connection.dialect.name == "sqlite" else keys
 
 
 _KINDS: dict[type[sqlite3.Error], type[DatabaseError]] = {

@@ -96,7 +96,7 @@ def places(plan: Plan, *, bare_operations: bool = True) -> Iterator[Place]:
     """
     known: Known = {}
     for node in plan["nodes"]:
-        yield from node_places(node, bare_operations=bare_operations, known=known)
+        yield from node_places(node, bare_operations, known)
     for name, output in (plan.get("outputs") or {}).items():
         yield Place(Scope.OUTPUTS, output, f"outputs.{name}", ("outputs", name))
     for name, policy in (plan.get("policies") or {}).items():
@@ -114,16 +114,13 @@ def places(plan: Plan, *, bare_operations: bool = True) -> Iterator[Place]:
         yield Place(Scope.SETTINGS, settings, "deployment_settings", ("deployment_settings",))
 
 
-def node_places(
-    node: Mapping[str, Any], *, bare_operations: bool = True, known: Known | None = None
-) -> Iterator[Place]:
+def node_places(node: Mapping[str, Any], bare_operations: bool, known: Known) -> Iterator[Place]:
     """Yield the places of one plan node.
 
     Args:
         known: what is found out about mappings of operations, which nodes of one type share; the same for all nodes of
             a plan.
     """
-    known = {} if known is None else known
     name = node["name"]
     source: Path = ("node_templates", name)
     if node["properties"]:

@@ -31,16 +31,7 @@ def send_task_event(state: str, task: Any, send_event_func: Callable[..., Any], 
         return
     event = event or {}
     exception = event.get("exception")
-    message = format_event_message(
-        task.name,
-        task.task_type,
-        state,
-        event.get("result"),
-        exception,
-        task.current_retries,
-        task.total_retries,
-        " (dry run)" if task.workflow_context.dry_run else None,
-    )
+    message = _text_of(task, state, event.get("result"), exception)
     context: dict[str, Any] = {
         "task_current_retries": task.current_retries,
         "task_total_retries": task.total_retries,
@@ -56,23 +47,26 @@ def tell(handler: Any, task: Any, state: str, result: Any, exception: BaseExcept
     event_type = EVENT_TYPES.get(state)
     if event_type is None:
         return
-    retries, total = task.current_retries, task.total_retries
-    message = format_event_message(
-        task.name,
-        task.task_type,
-        state,
-        result,
-        exception,
-        retries,
-        total,
-        " (dry run)" if task.workflow_context.dry_run else None,
-    )
+    message = _text_of(task, state, result, exception)
     causes = error_causes(exception) if exception is not None else None
     context = task.cloudify_context
     if context:
         _send(handler, task, context, event_type, message, causes)
     else:
         handler.send_event(event_type, message, error_causes=causes)
+
+
+def _text_of(task: Any, state: str, result: Any, exception: BaseException | None) -> str:
+    return format_event_message(
+        task.name,
+        task.task_type,
+        state,
+        result,
+        exception,
+        task.current_retries,
+        task.total_retries,
+        " (dry run)" if task.workflow_context.dry_run else None,
+    )
 
 
 def error_causes(exception: BaseException) -> list[dict[str, Any]]:
